@@ -1,0 +1,1 @@
+"""Expert trajectories and contrast pairs: collecting, mining, storing. Knows no trainer."""

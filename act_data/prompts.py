@@ -1,0 +1,82 @@
+"""Prompts and answers: pure functions, and the only place where a prompt is built.
+
+The paper's exact templates are not published (arXiv 2603.08706); these are ours, versioned by
+``PROMPT_VERSION`` and held by golden tests. Certain from the paper: the state, the question
+which action is better, the candidates as "Action 1: ..." and "Action 2: ...", and an answer
+that repeats the chosen action's text inside an action tag.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from act_data.types import AgentState
+
+PROMPT_VERSION = 1
+OPEN_TAG, CLOSE_TAG = "<action>", "</action>"
+_ANSWER = re.compile(re.escape(OPEN_TAG) + r"(.*?)" + re.escape(CLOSE_TAG), re.DOTALL)
+
+Message = dict[str, str]
+
+
+def render_state(state: AgentState, *, history: int) -> str:
+    """Goal, the last ``history`` turns and the current observation, as plain text."""
+    past = state.history[len(state.history) - history :] if history else ()
+    parts = [f"Task: {state.goal}"]
+    if past:
+        turns = "\n".join(f"{seen}\n> {done}" for seen, done in past)
+        parts.append(f"Earlier:\n{turns}")
+    parts.append(f"Now:\n{state.observation}")
+    return "\n\n".join(parts)
+
+
+def action_prompt(state: AgentState, *, history: int) -> list[Message]:
+    """The conversation that asks for the next action.
+
+    Args:
+        state: what the agent knows.
+        history: how many past turns to show.
+    """
+    ask = f"What is the next action? Answer with {OPEN_TAG}the action{CLOSE_TAG}."
+    return [{"role": "user", "content": f"{render_state(state, history=history)}\n\n{ask}"}]
+
+
+def critique_prompt(
+    state: AgentState, candidates: Sequence[str], *, history: int
+) -> list[Message]:
+    """The conversation that asks which candidate is better.
+
+    Args:
+        state: what the agent knows.
+        candidates: the actions to compare, in the order in which they are shown.
+        history: how many past turns to show.
+    """
+    listed = "\n".join(f"Action {i}: {action}" for i, action in enumerate(candidates, 1))
+    ask = (
+        "Which action is better for the task? "
+        f"Answer with {OPEN_TAG}the better action{CLOSE_TAG}, copied exactly."
+    )
+    body = f"{render_state(state, history=history)}\n\n{listed}\n\n{ask}"
+    return [{"role": "user", "content": body}]
+
+
+def render_answer(action: str) -> str:
+    """An action as the answer that the prompts ask for."""
+    return f"{OPEN_TAG}{action}{CLOSE_TAG}"
+
+
+def parse_answer(text: str) -> str | None:
+    """The action in an answer, or None when the format is not kept.
+
+    Reasoning up to the last ``</think>`` is ignored, and reasoning that never ends is no answer.
+    What follows must hold exactly one tag with something in it, on one line.
+    """
+    _, closed, answer = text.rpartition("</think>")
+    if not closed and "<think>" in answer:
+        return None
+    answers = _ANSWER.findall(answer)
+    if len(answers) != 1:
+        return None
+    action = answers[0].strip()
+    return action if action and "\n" not in action and OPEN_TAG not in action else None

@@ -1,0 +1,129 @@
+"""The records that flow from environments to training. Frozen; one row each on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AgentState:
+    """What an agent may know when it chooses an action, and all that a prompt is made from.
+
+    Attributes:
+        goal: the instruction.
+        observation: the text that describes the present.
+        history: past turns, oldest first, as (what was observed, what was done then).
+    """
+
+    goal: str
+    observation: str
+    history: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step of a trajectory.
+
+    Attributes:
+        observation: what the agent read before it acted.
+        action: what it did.
+        reward: increment of the score.
+        action_valid: the simulator took the action as one of its own.
+        state_hash: hash of the state in which the action was taken.
+    """
+
+    observation: str
+    action: str
+    reward: float
+    action_valid: bool
+    state_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """One episode played to its end.
+
+    Attributes:
+        env_id: registered id, version included (``"ACT/ScienceWorld-v0"``).
+        env_kwargs: arguments of ``gym.make``, as JSON with sorted keys.
+        task_id: the task played.
+        split: official split of the task.
+        kind: family of the task.
+        goal: the instruction.
+        policy: who acted (``"expert"``, ``"random-admissible"``, a model's path).
+        seed: seed of the run.
+        score: final score in [0, 1].
+        won: full success.
+        truncated: the step limit ended the episode.
+        final_observation: what the last action gave.
+        transitions: the steps, in order.
+    """
+
+    env_id: str
+    env_kwargs: str
+    task_id: str
+    split: str
+    kind: str
+    goal: str
+    policy: str
+    seed: int
+    score: float
+    won: bool
+    truncated: bool
+    final_observation: str
+    transitions: tuple[Transition, ...]
+
+    def state(self, step: int) -> AgentState:
+        """What the agent knew before the action at index ``step``, full history included."""
+        past = tuple((t.observation, t.action) for t in self.transitions[:step])
+        return AgentState(self.goal, self.transitions[step].observation, past)
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastPair:
+    """An expert's action against an alternative, in one state, with where both came from.
+
+    ``expert_action`` is labelled better *by assumption* (arXiv 2603.08706); nothing in this
+    record says that either action was executed.
+
+    Attributes:
+        pair_id: 16 hexadecimal digits, a hash of env, task, step and both actions.
+        env_id: registered id of the environment, version included.
+        env_kwargs: arguments of ``gym.make``, as JSON with sorted keys.
+        task_id: the task.
+        split: official split of the task.
+        kind: family of the task.
+        step: index of the action in the expert's trajectory, from 0.
+        state: what the agent knew, full history included.
+        admissible_actions: what the simulator offered in this state.
+        state_hash: hash of the simulator's state.
+        expert_action: what the expert did.
+        alternative_action: what the policy proposed.
+        alternative_count: how many of the K samples were this alternative.
+        expert: name of the expert.
+        policy: name of the policy that was sampled.
+        policy_revision: which weights, ``""`` for a scripted policy.
+        sampling: parameters of the sampling, as JSON with sorted keys (K among them).
+        seed: seed of the mining run.
+        generator: program and version that made the row.
+    """
+
+    pair_id: str
+    env_id: str
+    env_kwargs: str
+    task_id: str
+    split: str
+    kind: str
+    step: int
+    state: AgentState
+    admissible_actions: tuple[str, ...]
+    state_hash: str
+    expert_action: str
+    alternative_action: str
+    alternative_count: int
+    expert: str
+    policy: str
+    policy_revision: str
+    sampling: str
+    seed: int
+    generator: str

@@ -1,0 +1,387 @@
+"""``TextEnv``: the only class here that speaks Gymnasium, and ``Simulator``, what it speaks to.
+
+Everything users see is decided in this module. A simulator only translates: it never counts
+steps, never knows a split it was not asked for, and never sees an action that is not one line
+of text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import gymnasium as gym
+
+from act_envs.errors import (
+    EpisodeNotRunning,
+    InvalidAction,
+    SnapshotMismatch,
+    UnknownArgument,
+    UnknownSplit,
+    nearest,
+)
+from act_envs.spaces import FreeText
+from act_envs.types import Outcome, Snapshot, StepInfo, Task
+
+MAX_ACTION = 4096  # characters; a longer action is refused without asking the simulator
+_OPTIONS = ("task_id",)
+
+
+class Simulator(Protocol):
+    """What an environment must be able to do. One instance plays one episode at a time.
+
+    Attributes:
+        name: kind and configuration, equal for two simulators that can exchange snapshots.
+        splits: names of the splits, in their documented order.
+        refusal: what the simulator answers to text that it does not understand.
+    """
+
+    name: str
+    splits: tuple[str, ...]
+    refusal: str
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        """Every task of a known split, in a fixed order."""
+        ...
+
+    def task(self, task_id: str) -> Task:
+        """The task of that name, of whatever split.
+
+        Raises:
+            UnknownTask: there is none.
+        """
+        ...
+
+    def start(self, task: Task) -> Outcome:
+        """Begin the task from its start, abandoning the one before."""
+        ...
+
+    def goal(self) -> str:
+        """The instruction of the current task."""
+        ...
+
+    def act(self, action: str) -> Outcome:
+        """Take one action: a non-blank, printable line of at most ``MAX_ACTION`` characters."""
+        ...
+
+    def canonical(self, action: str) -> str:
+        """The action as the simulator reads it: equal results mean the same action."""
+        ...
+
+    def admissible_actions(self) -> list[str]:
+        """Every action that the simulator offers in this state, in a fixed order."""
+        ...
+
+    def expert_action(self) -> str | None:
+        """The expert's next action from this state, or None where the expert knows none."""
+        ...
+
+    def snapshot(self) -> object:
+        """The simulator's exact state, its randomness included; picklable and immutable."""
+        ...
+
+    def restore(self, task: Task, state: object) -> None:
+        """Go back to a state that ``snapshot`` returned in an episode of ``task``."""
+        ...
+
+    def fingerprint(self) -> bytes:
+        """Bytes of everything that can affect the future of the episode, and of nothing else."""
+        ...
+
+    def close(self) -> None:
+        """Release processes and files. May be called twice."""
+        ...
+
+
+class TextEnv(gym.Env[str, str]):
+    """A text environment with exact snapshots, durable task names and a fixed ``info``.
+
+    Subclasses document one simulator and build it; they add no behaviour of their own.
+
+    Args:
+        simulator: what is played.
+        split: the split that ``reset`` draws from.
+        step_limit: actions after which an episode is truncated, invalid ones included; None
+            for no limit.
+        admissible: put ``admissible_actions`` into every ``info``.
+        render_mode: ``"ansi"`` or None.
+        unknown: keyword arguments that the subclass has no name for; refused with suggestions.
+
+    Raises:
+        UnknownSplit: the simulator has no such split.
+        UnknownArgument: an argument is unknown, or its value not one of the accepted ones.
+    """
+
+    # Gymnasium reads and copies it as a plain dict.
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        *,
+        split: str,
+        step_limit: int | None,
+        admissible: bool = False,
+        render_mode: str | None = None,
+        unknown: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._simulator = simulator
+        self._closed = False
+        for name in unknown or {}:
+            known = [p for p in inspect.signature(type(self)).parameters if p != "unknown"]
+            raise UnknownArgument(
+                f"{type(self).__name__} has no argument {name!r}. {nearest(name, known)}"
+            )
+        if split not in simulator.splits:
+            raise UnknownSplit(f"unknown split {split!r}. {nearest(split, simulator.splits)}")
+        if step_limit is not None and (not isinstance(step_limit, int) or step_limit < 1):
+            raise UnknownArgument(
+                f"step_limit must be a positive whole number or None, not {step_limit!r}."
+            )
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise UnknownArgument(f"unknown render_mode {render_mode!r}. Known: 'ansi', None.")
+        self.split = split
+        self.step_limit = step_limit
+        self.admissible = admissible
+        self.render_mode = render_mode
+        self.observation_space = FreeText()
+        self.action_space = FreeText()
+        self._task: Task | None = None
+        self._outcome = Outcome(observation="", raw_score=0.0, score=0.0)
+        self._step = 0
+        self._last_action = ""
+
+    # -- Gymnasium ---------------------------------------------------------------------------
+
+    def reset(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[str, StepInfo]:
+        """Start an episode: a task of the split drawn with ``np_random``, or the one named.
+
+        Args:
+            seed: seeds ``np_random``, as Gymnasium defines it.
+            options: ``{"task_id": name}`` pins a task of any split.
+
+        Returns:
+            The first observation and ``info``.
+
+        Raises:
+            UnknownTask: no task has that name.
+            UnknownArgument: an option has another name than ``task_id``.
+        """
+        self._check_open()
+        super().reset(seed=seed)
+        for option in options or {}:
+            if option not in _OPTIONS:
+                raise UnknownArgument(
+                    f"unknown reset option {option!r}. {nearest(option, _OPTIONS)}"
+                )
+        task_id = (options or {}).get("task_id")
+        if task_id is None:
+            tasks = self._simulator.tasks(self.split)
+            task = tasks[int(self.np_random.integers(len(tasks)))]
+        else:
+            task = self._simulator.task(task_id)
+        # Whatever goes wrong in the simulator, the episode before must not seem to go on.
+        self._task = None
+        outcome = self._simulator.start(task)
+        self._task, self._outcome, self._step, self._last_action = task, outcome, 0, ""
+        return outcome.observation, self._info()
+
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, action: str
+    ) -> tuple[str, float, bool, bool, StepInfo]:
+        """Take one action.
+
+        Blank, multi-line, unprintable or overlong text is answered as the simulator answers
+        what it does not understand, and counts as a step.
+
+        Args:
+            action: any string.
+
+        Returns:
+            observation, reward (increment of the score), terminated (won or failed),
+            truncated (the step limit was reached first), info.
+
+        Raises:
+            InvalidAction: the action is not a string.
+            EpisodeNotRunning: there is no episode, or it has ended.
+        """
+        if not isinstance(action, str):
+            raise InvalidAction(
+                f"an action is a string, not {type(action).__name__} ({action!r:.80}). "
+                "Give the command as text, for example one of env.unwrapped.admissible_actions()."
+            )
+        self._running()
+        before = self._outcome
+        if self.terminated or self.truncated:
+            raise EpisodeNotRunning(
+                f"the episode of {self._task.task_id!r} has ended. "  # type: ignore[union-attr]
+                "Call reset(), or restore() a snapshot."
+            )
+        if _is_one_line(action):
+            outcome = self._simulator.act(action)
+        else:
+            outcome = Outcome(
+                self._simulator.refusal, before.raw_score, before.score, action_valid=False
+            )
+        self._outcome, self._last_action = outcome, action
+        self._step += 1
+        return (
+            outcome.observation,
+            outcome.score - before.score,
+            self.terminated,
+            self.truncated,
+            self._info(),
+        )
+
+    def render(self) -> str | None:
+        """The current state as text with ``render_mode="ansi"``, else None."""
+        if self.render_mode is None:
+            return None
+        self._running()
+        action = f"> {self._last_action}\n" if self._step else f"{self._simulator.goal()}\n\n"
+        limit = "" if self.step_limit is None else f"/{self.step_limit}"
+        status = f"[step {self._step}{limit}, score {self._outcome.score:.2f}]"
+        return f"{action}{self._outcome.observation}\n{status}"
+
+    def close(self) -> None:
+        """Release the simulator. May be called twice."""
+        self._closed = True
+        self._task = None
+        self._simulator.close()
+
+    # -- what ACT adds -----------------------------------------------------------------------
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, in their documented order."""
+        return self._simulator.splits
+
+    @property
+    def terminated(self) -> bool:
+        """Whether the episode was won or failed."""
+        return self._outcome.won or self._outcome.failed
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the step limit ended the episode."""
+        over = self.step_limit is not None and self._step >= self.step_limit
+        return over and not self.terminated
+
+    def tasks(self, split: str | None = None) -> list[Task]:
+        """Every task of a split (this environment's own by default), in a fixed order.
+
+        Raises:
+            UnknownSplit: there is no such split.
+        """
+        split = self.split if split is None else split
+        if split not in self.splits:
+            raise UnknownSplit(f"unknown split {split!r}. {nearest(split, self.splits)}")
+        return list(self._simulator.tasks(split))
+
+    def admissible_actions(self) -> list[str]:
+        """Every action that the simulator offers now, in a fixed order; [] after the end."""
+        self._running()
+        return [] if self.terminated else self._simulator.admissible_actions()
+
+    def expert_action(self) -> str | None:
+        """The expert's next action from here, or None where it knows none or nothing is left.
+
+        It may rest on what the agent cannot see, and never appears in an observation.
+        """
+        self._running()
+        return None if self.terminated else self._simulator.expert_action()
+
+    def canonical(self, action: str) -> str:
+        """The action as the simulator reads it: equal results mean the same action."""
+        return self._simulator.canonical(action)
+
+    def snapshot(self) -> Snapshot:
+        """The exact state of the episode: the simulator's, its randomness and our counter."""
+        task = self._running()
+        return Snapshot(
+            origin=self._simulator.name,
+            task=task,
+            step=self._step,
+            outcome=self._outcome,
+            last_action=self._last_action,
+            state=self._simulator.snapshot(),
+        )
+
+    def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
+        """Go back to a snapshot, as often as wanted; each time the same future follows.
+
+        Args:
+            snapshot: taken by this environment or by one of the same kind and configuration,
+                in this process or in another.
+
+        Returns:
+            The observation and ``info`` that held when the snapshot was taken.
+
+        Raises:
+            SnapshotMismatch: it belongs to another kind of environment.
+        """
+        self._check_open()
+        if not isinstance(snapshot, Snapshot):
+            raise SnapshotMismatch(
+                f"restore() takes what snapshot() returned, not {type(snapshot).__name__}."
+            )
+        if snapshot.origin != self._simulator.name:
+            raise SnapshotMismatch(
+                f"the snapshot comes from {snapshot.origin!r}, this environment is "
+                f"{self._simulator.name!r}. Make the environment with the same arguments."
+            )
+        self._task = None
+        self._simulator.restore(snapshot.task, snapshot.state)
+        self._task, self._outcome = snapshot.task, snapshot.outcome
+        self._step, self._last_action = snapshot.step, snapshot.last_action
+        return self._outcome.observation, self._info()
+
+    def state_hash(self) -> str:
+        """32 hexadecimal digits of everything that can affect the future, equal across processes.
+
+        Step counters, history and logs are left out: two ways to one state give one hash.
+        """
+        self._running()
+        digest = hashlib.blake2b(self._simulator.fingerprint(), digest_size=16)
+        digest.update(bytes((self._outcome.won, self._outcome.failed)))
+        return digest.hexdigest()
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _info(self) -> StepInfo:
+        task, outcome = self._running(), self._outcome
+        info = StepInfo(
+            task_id=task.task_id,
+            split=task.split,
+            kind=task.kind,
+            goal=self._simulator.goal(),
+            step=self._step,
+            score=float(outcome.score),
+            raw_score=float(outcome.raw_score),
+            won=outcome.won,
+            failed=outcome.failed,
+            action_valid=outcome.action_valid,
+            last_action=self._last_action,
+        )
+        if self.admissible:
+            info["admissible_actions"] = self.admissible_actions()
+        return info
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EpisodeNotRunning("the environment is closed. Make a new one with gym.make().")
+
+    def _running(self) -> Task:
+        self._check_open()
+        if self._task is None:
+            raise EpisodeNotRunning("no episode is running. Call reset() first.")
+        return self._task
+
+
+def _is_one_line(action: str) -> bool:
+    """Whether the text can be a command at all: one printable line with something in it."""
+    return 0 < len(action) <= MAX_ACTION and action.isprintable() and not action.isspace()

@@ -1,0 +1,182 @@
+"""``act-envs``: list, check, play and enumerate the environments from a terminal."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import tyro
+
+from act_envs import testing
+from act_envs.base import TextEnv
+from act_envs.errors import ActError, UnknownArgument, nearest
+from act_envs.registration import NAMESPACE, env_ids
+
+
+@dataclass(frozen=True)
+class List:
+    """Every environment with its splits, and whether it can run on this machine."""
+
+    def __call__(self) -> int:
+        for env_id in env_ids():
+            env = make(env_id)
+            splits = ", ".join(f"{split} {len(env.tasks(split)):,}" for split in env.splits)
+            try:
+                env.reset(seed=0)
+                state = "ready"
+            except ActError as error:
+                state = f"not ready: {error}"
+            finally:
+                env.close()
+            print(f"{env_id}\n    tasks: {splits}\n    {state}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """Run the whole contract over an environment, one line a check."""
+
+    env_id: tyro.conf.Positional[str]
+    """Registered id, with or without "ACT/" and version (toy, ScienceWorld-v0)."""
+
+    def __call__(self) -> int:
+        env_id, failures = full_id(self.env_id), 0
+        for check in testing.CHECKS:
+            name, start = check.__name__.removeprefix("check_"), time.perf_counter()
+            print(f"{name:<20}", end="", flush=True)
+            try:
+                check(functools.partial(gym.make, env_id))
+                verdict = "holds"
+            except ActError as error:
+                verdict, failures = f"BROKEN  {type(error).__name__}: {error}", failures + 1
+            print(f"{time.perf_counter() - start:7.2f} s  {verdict}", flush=True)
+        held = len(testing.CHECKS) - failures
+        print(f"{env_id}: {held} of {len(testing.CHECKS)} checks hold")
+        return 1 if failures else 0
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks of a split, one a line: id, split, kind (separated by tabs)."""
+
+    env_id: tyro.conf.Positional[str]
+    """Registered id, with or without "ACT/" and version."""
+
+    split: str | None = None
+    """Only this split; every split otherwise."""
+
+    kind: str | None = None
+    """Only this kind of task."""
+
+    count: bool = False
+    """Count by split and kind instead of listing."""
+
+    def __call__(self) -> int:
+        env = make(full_id(self.env_id))
+        splits = env.splits if self.split is None else (self.split,)
+        tasks = [task for split in splits for task in env.tasks(split)]
+        kinds = sorted({task.kind for task in tasks})
+        if self.kind is not None and self.kind not in kinds:
+            raise UnknownArgument(f"unknown kind {self.kind!r}. {nearest(self.kind, kinds)}")
+        tasks = [task for task in tasks if self.kind in (None, task.kind)]
+        if self.count:
+            counted = Counter((task.split, task.kind) for task in tasks)
+            for (split, kind), n in counted.items():
+                print(f"{split}\t{kind}\t{n}")
+        else:
+            for task in tasks:
+                print(f"{task.task_id}\t{task.split}\t{task.kind}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play a task in the terminal. Type :help there for undo, hints and the rest."""
+
+    env_id: tyro.conf.Positional[str]
+    """Registered id, with or without "ACT/" and version."""
+
+    split: str = "train"
+    """Split to draw the task from."""
+
+    task: str | None = None
+    """Play this task instead of a drawn one."""
+
+    seed: int | None = None
+    """Seed of the draw."""
+
+    step_limit: int | None = None
+    """Actions until the episode is truncated; none by default."""
+
+    env_kwargs: dict[str, str] = field(default_factory=dict)
+    """Further arguments of the environment, as NAME VALUE pairs."""
+
+    def __call__(self) -> int:
+        from act_envs.play import Game
+
+        env = make(
+            full_id(self.env_id), split=self.split, step_limit=self.step_limit, **self.env_kwargs
+        )
+        try:
+            return Game(env, task_id=self.task, seed=self.seed).run()
+        finally:
+            env.close()
+
+
+def full_id(name: str) -> str:
+    """The registered id that a user's shorthand means.
+
+    Raises:
+        UnknownArgument: none does.
+    """
+    known = {}
+    for env_id in env_ids():
+        bare = env_id.removeprefix(f"{NAMESPACE}/")
+        for alias in (env_id, bare, bare.rpartition("-v")[0]):
+            known[alias.lower()] = env_id
+    if name.lower() not in known:
+        raise UnknownArgument(f"unknown environment {name!r}. {nearest(name.lower(), known)}")
+    return known[name.lower()]
+
+
+def make(env_id: str, **kwargs: Any) -> TextEnv:
+    """The bare environment behind an id."""
+    env = gym.make(env_id, **kwargs).unwrapped
+    assert isinstance(env, TextEnv)
+    return env
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``act-envs``.
+
+    Args:
+        argv: arguments without the program's name; the process's own by default.
+
+    Returns:
+        The exit status: 0, 1 for a broken contract, 2 for a mistake of the caller, 130 after
+        an interrupt.
+    """
+    command = tyro.extras.subcommand_cli_from_dict(
+        {"list": List, "check": Check, "tasks": Tasks, "play": Play},
+        prog="act-envs",
+        description="Text environments for language agents, one Gymnasium contract.",
+        args=sys.argv[1:] if argv is None else list(argv),
+    )
+    try:
+        return command()
+    except ActError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader (head, less) has gone; nothing is left to say, and nothing more to flush.
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130

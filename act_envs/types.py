@@ -1,0 +1,115 @@
+"""The data that cross the border of an environment. Frozen, picklable, free of behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One episode that can be played, named for good.
+
+    A task fixes its episode completely: the same id and the same actions give the same
+    transcript, whatever the seed of the environment.
+
+    Attributes:
+        task_id: durable name, unique within the environment over all splits (``"boil/21"``).
+        split: the official split that the task belongs to (``"test"``).
+        kind: the family of tasks it belongs to (``"boil"``).
+    """
+
+    task_id: str
+    split: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a simulator reports after a start, an action or a restore.
+
+    Attributes:
+        observation: the text the agent reads.
+        raw_score: the simulator's own number, in its own units.
+        score: progress in [0, 1].
+        won: full success.
+        failed: the episode ended without it.
+        action_valid: the simulator took the action as one of its own in that state.
+    """
+
+    observation: str
+    raw_score: float
+    score: float
+    won: bool = False
+    failed: bool = False
+    action_valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The exact state of an episode. Opaque; restore it with ``TextEnv.restore``.
+
+    Attributes:
+        origin: the kind and configuration of the environment that took it.
+        task: the task being played.
+        step: actions taken so far.
+        outcome: what the last action (or the start) gave.
+        last_action: the last action, ``""`` at the start.
+        state: the simulator's own part, picklable.
+    """
+
+    origin: str
+    task: Task
+    step: int
+    outcome: Outcome
+    last_action: str
+    state: object
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One action and what came back.
+
+    Attributes:
+        action: the agent's text.
+        observation: the text that answered it.
+        reward: increment of the score.
+        action_valid: whether the simulator took the action as one of its own.
+    """
+
+    action: str
+    observation: str
+    reward: float
+    action_valid: bool
+
+
+class StepInfo(TypedDict):
+    """Keys of ``info``, the same for every environment at ``reset`` and at every ``step``.
+
+    Attributes:
+        task_id: name of the task being played.
+        split: official split of that task.
+        kind: family of that task.
+        goal: the instruction given to the agent.
+        step: actions taken so far, invalid ones included.
+        score: progress in [0, 1]; the sum of the rewards so far.
+        raw_score: the simulator's own number.
+        won: full success (``score`` is 1).
+        failed: the episode ended without it.
+        action_valid: the simulator took the last action as one of its own; True at ``reset``.
+        last_action: the last action, ``""`` at ``reset``.
+        admissible_actions: only with ``admissible=True``.
+    """
+
+    task_id: str
+    split: str
+    kind: str
+    goal: str
+    step: int
+    score: float
+    raw_score: float
+    won: bool
+    failed: bool
+    action_valid: bool
+    last_action: str
+    admissible_actions: NotRequired[list[str]]

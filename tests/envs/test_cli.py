@@ -1,0 +1,103 @@
+"""``act-envs`` as a person meets it."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+import time
+
+import pytest
+
+from act_envs.cli import main
+
+
+def play(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *lines: str) -> str:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
+    assert main(["play", "toy", "--task", "fetch/3", "--step-limit", "4"]) == 0
+    return capsys.readouterr().out
+
+
+def test_tasks_lists_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tasks", "toy", "--split", "dev", "--kind", "feed"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "feed/100\tdev\tfeed"
+    assert len(lines) == 50
+    assert main(["tasks", "ACT/Toy-v0", "--count"]) == 0
+    assert "train\tfetch\t100" in capsys.readouterr().out
+
+
+def test_check_says_what_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "toy"]) == 0
+    assert "ACT/Toy-v0: 14 of 14 checks hold" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "hint"),
+    [
+        (["tasks", "toi"], "'toy'"),
+        (["tasks", "toy", "--split", "trian"], "'train'"),
+        (["tasks", "toy", "--kind", "fetsh"], "'fetch'"),
+        (["play", "toy", "--task", "fetch/900"], "'fetch/"),
+        (["play", "toy", "--env-kwargs", "spilt", "x"], "'split'"),
+    ],
+)
+def test_mistakes_get_one_line_with_a_suggestion(
+    capsys: pytest.CaptureFixture[str], argv: list[str], hint: str
+) -> None:
+    assert main(argv) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert hint in error
+
+
+def test_play_undo_hint_and_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = ":undo|wait|:undo|:hint|:actions look|:goal|x|x|x|x|x|:undo|:restart|:next|:help|:nope"
+    out = play(monkeypatch, capsys, *script.split("|"), ":quit")
+    assert "Nothing to undo." in out
+    assert "step 1/4" in out
+    assert "Out of steps." in out
+    assert "The episode is over" in out
+    assert "There is no command :nope" in out
+    assert "\nlook\n" in out
+
+
+def test_play_ends_with_its_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "step 1" in play(monkeypatch, capsys, "wait")
+
+
+def test_play_in_a_real_terminal_with_tab_and_interrupt() -> None:
+    """Through a pseudo-terminal: completion by Tab, and Ctrl-C ends with status 130."""
+    parent, child = pty.openpty()
+    code = "import sys; from act_envs.cli import main; sys.exit(main(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "play", "toy", "--task", "fetch/3"],
+        stdin=child, stdout=child, stderr=child, start_new_session=True,
+        preexec_fn=lambda: os.login_tty(child) if hasattr(os, "login_tty") else None,
+    )  # fmt: skip
+    os.close(child)
+    seen = ""
+
+    def wait_for(text: str) -> None:
+        nonlocal seen
+        end = time.monotonic() + 30
+        while text not in seen:
+            assert time.monotonic() < end, seen
+            seen += os.read(parent, 4096).decode()
+        seen = seen.partition(text)[2]
+
+    wait_for("> ")
+    os.write(parent, b"wai\t\n")
+    wait_for("step 1")
+    wait_for("> ")
+    os.write(parent, b"\x03")
+    wait_for("interrupted")
+    assert process.wait(30) == 130
+    os.close(parent)
