@@ -8,21 +8,19 @@ that repeats the chosen action's text inside an action tag.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from act_data.types import AgentState
 
 PROMPT_VERSION = 1
 OPEN_TAG, CLOSE_TAG = "<action>", "</action>"
-_ANSWER = re.compile(re.escape(OPEN_TAG) + r"(.*?)" + re.escape(CLOSE_TAG), re.DOTALL)
 
 Message = dict[str, str]
 
 
 def render_state(state: AgentState, *, history: int) -> str:
     """Goal, the last ``history`` turns and the current observation, as plain text."""
-    past = state.history[len(state.history) - history :] if history else ()
+    past = state.history[-history:] if history else ()
     parts = [f"Task: {state.goal}"]
     if past:
         turns = "\n".join(f"{seen}\n> {done}" for seen, done in past)
@@ -42,9 +40,7 @@ def action_prompt(state: AgentState, *, history: int) -> list[Message]:
     return [{"role": "user", "content": f"{render_state(state, history=history)}\n\n{ask}"}]
 
 
-def critique_prompt(
-    state: AgentState, candidates: Sequence[str], *, history: int
-) -> list[Message]:
+def critique_prompt(state: AgentState, candidates: Sequence[str], *, history: int) -> list[Message]:
     """The conversation that asks which candidate is better.
 
     Args:
@@ -70,13 +66,10 @@ def parse_answer(text: str) -> str | None:
     """The action in an answer, or None when the format is not kept.
 
     Reasoning up to the last ``</think>`` is ignored, and reasoning that never ends is no answer.
-    What follows must hold exactly one tag with something in it, on one line.
+    What follows must hold one opening tag, one closing tag, and one line of text between them.
     """
-    _, closed, answer = text.rpartition("</think>")
-    if not closed and "<think>" in answer:
+    answer = text.rpartition("</think>")[2]
+    if "<think>" in answer or answer.count(OPEN_TAG) != 1 or answer.count(CLOSE_TAG) != 1:
         return None
-    answers = _ANSWER.findall(answer)
-    if len(answers) != 1:
-        return None
-    action = answers[0].strip()
-    return action if action and "\n" not in action and OPEN_TAG not in action else None
+    action = answer.partition(OPEN_TAG)[2].partition(CLOSE_TAG)[0].strip()
+    return action if len(action.splitlines()) == 1 else None

@@ -1,0 +1,41 @@
+"""What can be wrong with stored data, with a run folder or with a model. All are ``ActError``."""
+
+from __future__ import annotations
+
+from act_envs.errors import ActError
+
+
+class DataNotFound(ActError):
+    """The path does not exist, or holds no data."""
+
+
+class DataCorrupt(ActError):
+    """A file is truncated, damaged, or no parquet file at all."""
+
+
+class SchemaMismatch(ActError):
+    """A file holds other rows, or another version of the rows, than were asked for."""
+
+
+class UnfinishedRun(ActError):
+    """A folder holds only some of the parts of its run."""
+
+
+class RunConflict(ActError):
+    """The output folder holds something else than this run."""
+
+
+class RunLocked(ActError):
+    """Another process is working in the output folder."""
+
+
+class ForbiddenSplit(ActError):
+    """Tasks of this split must not enter training data."""
+
+
+class ReplayMismatch(ActError):
+    """A recorded trajectory does not happen again in its environment."""
+
+
+class ModelNotFound(ActError):
+    """There is no usable model under that name or path."""

@@ -1,0 +1,313 @@
+"""``act-data mine``: what a policy would have done where the expert acted (arXiv 2603.08706).
+
+At each state of each expert trajectory the policy is sampled K times; proposals that the
+simulator reads as the expert's action are dropped, and each of the rest makes a pair with it.
+As in the paper nothing is executed to see which action is better, and proposals that are not
+admissible make pairs like others: ``admissible_actions`` is in every row for those who want to
+filter. Nothing can be read out of an answer without an action tag, or with an action that is
+no printable line; these are counted and dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from act_data.policies import Policy, Query, Sample, make_policy, seed_of
+from act_data.prompts import PROMPT_VERSION
+from act_data.rollout import make_env, replay, text_env
+from act_data.schema import data_files, read_trajectories
+from act_data.shards import Result, Run, digest, versions
+from act_data.splits import check_split
+from act_data.types import ContrastPair, Trajectory
+from act_envs import TextEnv, __version__
+from act_envs.base import MAX_ACTION
+from act_envs.errors import UnknownArgument
+
+GENERATOR = f"act-data {__version__}"
+_COUNTS = (
+    "states", "samples", "unreadable", "as_expert", "duplicates", "pairs", "inadmissible",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mine:
+    """Make contrast pairs: the expert's action against what a policy proposes in its place.
+
+    Interrupt it whenever you like: the same command goes on where it stopped, to the same bytes.
+
+    Attributes:
+        trajectories: what act-data collect wrote: a folder or a file.
+        out: folder for the pairs; new, or begun by the same command.
+        policy: random-admissible, or transformers:PATH_OR_HUB_ID[@REVISION].
+        k: samples per state.
+        history: past turns in the policy's prompt.
+        temperature: of the sampling; 0 takes the likeliest token.
+        top_p: nucleus of the sampling.
+        max_new_tokens: budget of one answer.
+        thinking: let the policy think first, if its chat template knows enable_thinking.
+        seed: seed of the sampling.
+        limit: mine only so many states, drawn evenly from all; each gives up to K pairs.
+        shard_size: trajectories per part; what an interruption can cost.
+        allow_split: splits besides train whose tasks may enter the pairs; never a test split.
+        progress: show a progress bar even when stderr is not a terminal.
+    """
+
+    trajectories: Path
+    out: Path
+    policy: str = "random-admissible"
+    k: int = 4
+    history: int = 2
+    temperature: float = 1.0
+    top_p: float = 1.0
+    max_new_tokens: int = 32
+    thinking: bool = False
+    seed: int = 0
+    limit: int | None = None
+    shard_size: int = 8
+    allow_split: tuple[str, ...] = ()
+    progress: bool = False
+
+
+@dataclass(slots=True)
+class _Item:
+    """A trajectory and the steps of it that are mined."""
+
+    trajectory: Trajectory
+    steps: frozenset[int]
+
+
+@dataclass(slots=True)
+class _Scene:
+    """What mining needs of one state."""
+
+    step: int
+    query: Query
+    state_hash: str
+
+
+@dataclass(slots=True)
+class _Alternative:
+    """A proposal that differs from the expert's action, and how often it was made."""
+
+    action: str
+    count: int = 0
+
+
+@dataclass(slots=True)
+class _Miner:
+    """The work on one trajectory, with the environments that it needs, each made once."""
+
+    policy: Policy
+    k: int
+    seed: int
+    open_envs: ExitStack
+    envs: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def mine(self, item: _Item) -> Result:
+        """Replay, sample, compare."""
+        trajectory = item.trajectory
+        env = self._env(trajectory)
+        scenes = _scenes(env, item, self.seed)
+        answers = self.policy.sample([scene.query for scene in scenes], self.k)
+        counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
+        rows: list[ContrastPair] = []
+        for scene, samples in zip(scenes, answers, strict=True):
+            expert = trajectory.transitions[scene.step].action
+            offered = scene.query.admissible_actions
+            alternatives = _contrast(text_env(env), expert, offered, samples, counts)
+            rows += [self._pair(trajectory, scene, expert, one) for one in alternatives]
+        counts["pairs"] = len(rows)
+        return Result(rows, trajectory.kind, counts)
+
+    def _env(self, trajectory: Trajectory) -> Any:
+        key = (trajectory.env_id, trajectory.env_kwargs)
+        if key not in self.envs:
+            env = make_env(trajectory.env_id, json.loads(trajectory.env_kwargs))
+            self.open_envs.callback(env.close)
+            self.envs[key] = env
+        return self.envs[key]
+
+    def _pair(
+        self, trajectory: Trajectory, scene: _Scene, expert: str, alternative: _Alternative
+    ) -> ContrastPair:
+        named = [
+            trajectory.env_id,
+            trajectory.env_kwargs,
+            trajectory.task_id,
+            scene.step,
+            expert,
+            alternative.action,
+        ]
+        return ContrastPair(
+            pair_id=digest(named),
+            env_id=trajectory.env_id,
+            env_kwargs=trajectory.env_kwargs,
+            task_id=trajectory.task_id,
+            split=trajectory.split,
+            kind=trajectory.kind,
+            step=scene.step,
+            state=scene.query.state,
+            admissible_actions=scene.query.admissible_actions,
+            state_hash=scene.state_hash,
+            expert_action=expert,
+            alternative_action=alternative.action,
+            alternative_count=alternative.count,
+            expert=trajectory.policy,
+            policy=self.policy.name,
+            policy_revision=self.policy.revision,
+            sampling=json.dumps({**self.policy.sampling, "k": self.k}, sort_keys=True),
+            seed=self.seed,
+            generator=GENERATOR,
+        )
+
+
+def mine(config: Mine) -> dict[str, Any]:
+    """Mine the trajectories and store the pairs in ``config.out``.
+
+    Returns:
+        The content of ``summary.json``: trajectories done, rows stored, and per kind of task
+        ``states`` and ``samples``, and of the samples how many were ``unreadable``, read
+        ``as_expert``, or were ``duplicates`` of another; ``pairs`` are the rest, of which
+        ``inadmissible`` hold a proposal that the simulator did not offer.
+
+    Raises:
+        DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: the trajectories cannot be read.
+        ForbiddenSplit: a trajectory's task is kept for evaluation.
+        ModelNotFound: the policy's model cannot be loaded.
+        ReplayMismatch: a trajectory does not happen again.
+        RunConflict: the folder holds something else.
+        RunLocked: another process works in it.
+        UnknownArgument: an option has a value that cannot be used.
+    """
+    return mine_with(
+        make_policy(
+            config.policy,
+            history=config.history,
+            temperature=config.temperature,
+            max_new_tokens=config.max_new_tokens,
+            top_p=config.top_p,
+            thinking=config.thinking,
+        ),
+        config,
+    )
+
+
+def mine_with(policy: Policy, config: Mine) -> dict[str, Any]:
+    """:func:`mine` with a policy object of one's own; the options that describe one are unused.
+
+    The run is known by the policy's name, revision and sampling: these must tell two policies
+    apart.
+    """
+    if config.k < 1 or config.seed < 0 or (config.limit is not None and config.limit < 1):
+        raise UnknownArgument(
+            f"k={config.k} and limit={config.limit} must be at least 1, seed={config.seed} at "
+            "least 0."
+        )
+    items = _items(list(read_trajectories(config.trajectories)), config)
+    request = {
+        "command": "mine",
+        "k": config.k,
+        "limit": config.limit,
+        "policy": {"name": policy.name, "revision": policy.revision, **policy.sampling},
+        "seed": config.seed,
+        "trajectories": _content(config.trajectories),
+        "versions": {"prompt": PROMPT_VERSION, **versions("numpy", "pyarrow")},
+    }
+    if policy.revision:
+        request["versions"] |= versions("torch", "transformers")
+    run = Run(config.out, request, items, "pairs", config.shard_size)
+    with ExitStack() as open_envs:
+        miner = _Miner(policy, config.k, config.seed, open_envs)
+        return run.execute(miner.mine, progress=config.progress)
+
+
+def _items(trajectories: Sequence[Trajectory], config: Mine) -> list[_Item]:
+    """The trajectories with the steps to mine: all, or ``limit`` of them drawn evenly."""
+    for trajectory in trajectories:
+        check_split(trajectory.split, config.allow_split)
+        if not trajectory.won:
+            raise UnknownArgument(
+                f"the trajectory of {trajectory.task_id} was not won: its actions cannot stand "
+                "for the better ones. Give trajectories that act-data collect kept."
+            )
+    states = [
+        (index, step)
+        for index, trajectory in enumerate(trajectories)
+        for step in range(len(trajectory.transitions))
+    ]
+    if config.limit is not None:
+        # By a hash of their names, so that a larger limit keeps the states of a smaller one.
+        states.sort(
+            key=lambda s: (seed_of("limit", config.seed, trajectories[s[0]].task_id, s[1]), s)
+        )
+        states = states[: config.limit]
+    steps: dict[int, set[int]] = {}
+    for index, step in states:
+        steps.setdefault(index, set()).add(step)
+    return [_Item(trajectories[index], frozenset(steps[index])) for index in sorted(steps)]
+
+
+def _scenes(env: Any, item: _Item, seed: int) -> list[_Scene]:
+    """Play a trajectory again as far as it is mined, and look around at the steps to mine."""
+    inner, trajectory = text_env(env), item.trajectory
+    scenes: list[_Scene] = []
+    for step in replay(env, trajectory):
+        if step in item.steps:
+            query = Query(
+                trajectory.state(step),
+                tuple(inner.admissible_actions()),
+                seed_of(seed, trajectory.env_id, trajectory.task_id, step),
+            )
+            known = trajectory.transitions[step].state_hash  # replay has checked it
+            scenes.append(_Scene(step, query, known or inner.state_hash()))
+        if len(scenes) == len(item.steps) and step + 1 < len(trajectory.transitions):
+            break  # the rest is not mined; an end that was reached is checked, too
+    return scenes
+
+
+def _contrast(
+    env: TextEnv,
+    expert: str,
+    offered: Sequence[str],
+    samples: Sequence[Sample],
+    counts: Counter[str],
+) -> list[_Alternative]:
+    """The distinct proposals that are not the expert's action, in the order of their coming.
+
+    One that the simulator offers is written as it offers it, so that no spelling gives away who
+    proposed what; another as it was first proposed.
+    """
+    known = {env.canonical(action): action for action in reversed(offered)}
+    own = env.canonical(expert)
+    found: dict[str, _Alternative] = {}
+    counts["states"] += 1
+    counts["samples"] += len(samples)
+    for sample in samples:
+        action = sample.action
+        if action is None or not (0 < len(action) <= MAX_ACTION and action.isprintable()):
+            counts["unreadable"] += 1
+            continue
+        read = env.canonical(action)
+        if read == own:
+            counts["as_expert"] += 1
+            continue
+        counts["duplicates"] += read in found
+        counts["inadmissible"] += read not in found and read not in known
+        found.setdefault(read, _Alternative(known.get(read, action))).count += 1
+    return list(found.values())
+
+
+def _content(path: Path) -> str:
+    """A name of the trajectories by their bytes, wherever they lie."""
+    total = hashlib.sha256()
+    for file in data_files(path):
+        with file.open("rb") as opened:
+            total.update(hashlib.file_digest(opened, "sha256").digest())
+    return f"sha256:{total.hexdigest()[:40]}"

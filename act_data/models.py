@@ -1,0 +1,122 @@
+"""Loading a causal language model, from the Hub or from a folder, and naming its exact weights.
+
+The only module here that knows transformers; torch and transformers (extra ``train``) are
+imported when a model is asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from act_data.errors import ModelNotFound
+from act_envs.errors import MissingExtra, UnknownArgument
+
+# What determines a model's answers. A training folder also holds optimizer states, logs and
+# arguments with paths in them, which must not change the name of the weights.
+_CONTENT = (
+    "config.json",
+    "generation_config.json",
+    "chat_template*",
+    "added_tokens.json",
+    "special_tokens_map.json",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "model*.safetensors*",
+    "pytorch_model*.bin*",
+    "adapter_config.json",
+    "adapter_model*",
+)
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+def load_model(path: str | Path, revision: str | None = None) -> tuple[Any, Any, str]:
+    """Load a model for inference, in the checkpoint's own precision, on the GPU if there is one.
+
+    Args:
+        path: a folder that ``save_pretrained`` wrote, or the id of a model on the Hub.
+        revision: branch, tag or commit on the Hub; a folder has none.
+
+    Returns:
+        The model, its tokenizer, and the revision: the commit of a model from the Hub, a hash of
+        weights, configuration and tokenizer of a folder.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+        ModelNotFound: there is no model there, or it cannot be had.
+        UnknownArgument: a folder was given with a revision.
+    """
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise MissingExtra(
+            f'{error.name} is not installed. Run: pip install "agentic-critical-training[train]".'
+        ) from error
+    folder, name = _folder(str(path), revision)
+    try:
+        # A folder, never a Hub id: what is loaded is exactly what the revision names.
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        model: Any = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+    except (OSError, ValueError) as error:
+        raise ModelNotFound(
+            f"{path} holds no causal language model that transformers "
+            f"{transformers.__version__} can load: {error}"
+        ) from error
+    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, name
+
+
+def _folder(path: str, revision: str | None) -> tuple[Path, str]:
+    """Where the files of a model are on this machine, and the name of their content."""
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise UnknownArgument(
+                f"{path} is a folder and has no revision {revision!r}. Leave out @{revision}."
+            )
+        if not any((folder / f).is_file() for f in ("config.json", "adapter_config.json")):
+            raise ModelNotFound(
+                f"{path} holds no model: config.json is missing. "
+                "Give the folder that save_pretrained() wrote."
+            )
+        return folder, content_hash(folder)
+    if folder.exists() or not _HUB_ID.fullmatch(path):
+        raise ModelNotFound(
+            f"{path} is neither a folder nor the id of a model on the Hub (owner/name)."
+        )
+    return _download(path, revision)
+
+
+def content_hash(folder: Path) -> str:
+    """A name of the weights, configuration and tokenizer in a folder, wherever it lies."""
+    files = sorted({f for pattern in _CONTENT for f in folder.glob(pattern) if f.is_file()})
+    total = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
+        total.update(f"{file.name} {content}\n".encode())
+    return f"sha256:{total.hexdigest()[:40]}"
+
+
+def _download(repo: str, revision: str | None) -> tuple[Path, str]:
+    """The snapshot of a model on the Hub; its folder is named by the commit."""
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(
+            huggingface_hub.snapshot_download(
+                repo, revision=revision, allow_patterns=list(_CONTENT)
+            )
+        )
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        at = f" at {revision!r}" if revision else ""
+        raise ModelNotFound(
+            f"there is no folder {repo!r}, and the Hub gives no model of that name{at}: "
+            f"{str(error).strip().splitlines()[0]}"
+        ) from error
+    return folder, folder.name

@@ -1,0 +1,184 @@
+"""Playing one episode and writing it down. Who plays is somebody else's business."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import gymnasium as gym
+
+import act_envs  # registers the ids that gym.make knows
+from act_data.errors import ReplayMismatch
+from act_data.policies import Policy, Query, seed_of
+from act_data.types import AgentState, Trajectory, Transition
+from act_envs.errors import UnknownArgument
+
+EXPERT = "expert"
+MAX_EXPERT_STEPS = 1000  # an expert without a step limit that walks in circles ends here
+
+
+def make_env(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env[str, str]:
+    """``gym.make``, for the environments of ``act_envs`` only.
+
+    Raises:
+        UnknownArgument: the environment is registered but not one of ours.
+    """
+    env = gym.make(env_id, **env_kwargs)
+    text_env(env)
+    return env
+
+
+def text_env(env: gym.Env[str, str]) -> act_envs.TextEnv:
+    """What lies under the wrappers.
+
+    Raises:
+        UnknownArgument: it is not a text environment, or was not made with ``gym.make``.
+    """
+    inner = env.unwrapped
+    if not isinstance(inner, act_envs.TextEnv) or env.spec is None:
+        raise UnknownArgument(
+            f"{env} is no text environment made with gym.make. Take an id that begins with ACT/."
+        )
+    return inner
+
+
+def play(
+    env: gym.Env[str, str], policy: Policy, task_id: str, *, seed: int, hashes: bool = False
+) -> Trajectory:
+    """Play one task to its end with a policy.
+
+    An answer without a readable action is played as it is: the environment answers it like any
+    text that it does not understand.
+
+    Args:
+        env: made with ``gym.make`` and a step limit.
+        policy: who acts.
+        task_id: the task, of any split.
+        seed: seed of the run; each step's sampling is seeded with it, the task and the step.
+        hashes: record the hash of every state, which can cost milliseconds each.
+
+    Raises:
+        UnknownArgument: the environment has no step limit.
+        UnknownTask: there is no such task.
+    """
+    inner = text_env(env)
+    if inner.step_limit is None:
+        raise UnknownArgument("a policy may never finish. Make the environment with step_limit=N.")
+    assert env.spec is not None
+    env_id = env.spec.id
+
+    def choose(state: AgentState) -> str:
+        offered = tuple(inner.admissible_actions()) if policy.needs_admissible else ()
+        query = Query(state, offered, seed_of(seed, env_id, task_id, len(state.history)))
+        [[sample]] = policy.sample([query], 1)
+        return sample.text if sample.action is None else sample.action
+
+    return _episode(env, choose, task_id, name=policy.name, seed=seed, hashes=hashes)
+
+
+def play_expert(
+    env: gym.Env[str, str], task_id: str, seed: int, *, hashes: bool = False
+) -> Trajectory:
+    """Play one task with the environment's own expert, until the end or until it gives up.
+
+    A trajectory that is neither won nor truncated, nor ended by its last action, is one that the
+    expert gave up (or walked in circles for ``MAX_EXPERT_STEPS``).
+
+    Args:
+        env: made with ``gym.make``.
+        task_id: the task, of any split.
+        seed: recorded with the trajectory; experts do not draw.
+        hashes: record the hash of every state.
+
+    Raises:
+        UnknownTask: there is no such task.
+    """
+    inner = text_env(env)
+
+    def choose(state: AgentState) -> str | None:
+        return inner.expert_action() if len(state.history) < MAX_EXPERT_STEPS else None
+
+    return _episode(env, choose, task_id, name=EXPERT, seed=seed, hashes=hashes)
+
+
+def replay(env: gym.Env[str, str], trajectory: Trajectory) -> Iterator[int]:
+    """Play a trajectory again, standing still before each of its actions and checking all.
+
+    Args:
+        env: made with ``gym.make(trajectory.env_id, **json.loads(trajectory.env_kwargs))``.
+        trajectory: what to play.
+
+    Yields:
+        The index of the action to come. The environment is in the state in which it was taken:
+        look at it, do not step it. Whoever stops iterating leaves the rest unplayed.
+
+    Raises:
+        ReplayMismatch: an observation, a recorded state hash or the end differs.
+        UnknownTask: the environment no longer has the task.
+    """
+    inner = text_env(env)
+
+    def same(step: int, what: str, now: object, then: object) -> None:
+        if now != then:
+            raise ReplayMismatch(
+                f"{trajectory.env_id} {trajectory.task_id} does not replay at step {step}: {what} "
+                f"is {now!r:.120}, was {then!r:.120}. "
+                "Collect the trajectories again with this version of the environment."
+            )
+
+    observation, info = env.reset(options={"task_id": trajectory.task_id})
+    for step, transition in enumerate(trajectory.transitions):
+        same(step, "observation", observation, transition.observation)
+        same(step, "end of the episode", inner.terminated or inner.truncated, False)
+        if transition.state_hash:
+            same(step, "state hash", inner.state_hash(), transition.state_hash)
+        yield step
+        observation, *_, info = env.step(transition.action)
+    end = len(trajectory.transitions)
+    same(end, "observation", observation, trajectory.final_observation)
+    same(end, "won", info["won"], trajectory.won)
+
+
+def _episode(
+    env: gym.Env[str, str],
+    choose: Callable[[AgentState], str | None],
+    task_id: str,
+    *,
+    name: str,
+    seed: int,
+    hashes: bool,
+) -> Trajectory:
+    inner = text_env(env)
+    assert env.spec is not None
+    observation, info = env.reset(options={"task_id": task_id})
+    goal = info["goal"]
+    history: list[tuple[str, str]] = []
+    transitions: list[Transition] = []
+    over = truncated = False
+    while not over:
+        action = choose(AgentState(goal, observation, tuple(history)))
+        if action is None:
+            break
+        state_hash = inner.state_hash() if hashes else ""
+        after, reward, terminated, truncated, info = env.step(action)
+        transitions.append(
+            Transition(observation, action, float(reward), info["action_valid"], state_hash)
+        )
+        history.append((observation, action))
+        observation, over = after, terminated or truncated
+    return Trajectory(
+        env_id=env.spec.id,
+        env_kwargs=json.dumps(env.spec.kwargs, sort_keys=True),
+        task_id=info["task_id"],
+        split=info["split"],
+        kind=info["kind"],
+        goal=goal,
+        policy=name,
+        seed=seed,
+        score=info["score"],
+        won=info["won"],
+        truncated=truncated,
+        final_observation=observation,
+        transitions=tuple(transitions),
+    )

@@ -1,0 +1,285 @@
+"""Rows on disk: one Arrow schema per kind of record, written so that equal rows give equal bytes.
+
+A file is a parquet file whose metadata name the kind of its rows and ``SCHEMA_VERSION``. Bump
+the version with any change of the schemas; readers refuse other versions instead of guessing.
+pyarrow (extra ``data``) is imported when the first file is touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, TypeVar
+
+from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
+from act_data.files import replacing
+from act_data.types import AgentState, ContrastPair, Trajectory, Transition
+from act_envs.errors import MissingExtra
+
+SCHEMA_VERSION = 1
+ROW_GROUP = 256  # rows; bounds a reader's memory, a row can weigh 100 kB
+
+Kind = Literal["pairs", "trajectories"]
+Row = TypeVar("Row", ContrastPair, Trajectory)
+
+_VERSION_KEY, _KIND_KEY, _NOTES_KEY = b"act.schema_version", b"act.kind", b"act.notes"
+_PART = re.compile(r"part-(\d{5})-of-(\d{5})\.parquet")
+
+
+# -- writing -------------------------------------------------------------------------------------
+
+
+def write_parquet(
+    path: Path,
+    rows: Iterable[ContrastPair] | Iterable[Trajectory],
+    kind: Kind,
+    *,
+    notes: Mapping[str, object] | None = None,
+) -> None:
+    """Write rows of one kind as one file, which appears under its name only when complete.
+
+    The bytes follow from the rows, their order, the notes and the version of pyarrow.
+
+    Args:
+        path: the file; its folder exists.
+        rows: all of the kind named.
+        kind: ``"pairs"`` or ``"trajectories"``.
+        notes: anything JSON can hold, stored in the file's metadata.
+    """
+    pyarrow, parquet = _arrow(), _parquet()
+    schema = arrow_schema(kind).with_metadata(
+        {
+            _VERSION_KEY: str(SCHEMA_VERSION).encode(),
+            _KIND_KEY: kind.encode(),
+            _NOTES_KEY: json.dumps(notes or {}, sort_keys=True).encode(),
+        }
+    )
+    rows = iter(rows)
+    with (
+        replacing(path) as file,
+        parquet.ParquetWriter(
+            file, schema, compression="zstd", compression_level=3, write_page_checksum=True
+        ) as writer,
+    ):
+        while group := [dataclasses.asdict(row) for row in itertools.islice(rows, ROW_GROUP)]:
+            for row in group:
+                state = row.get("state", {})
+                if "history" in state:
+                    state["history"] = [
+                        {"observation": seen, "action": done} for seen, done in state["history"]
+                    ]
+            writer.write_table(pyarrow.Table.from_pylist(group, schema), row_group_size=ROW_GROUP)
+
+
+def part_name(index: int, count: int) -> str:
+    """Name of one part of a run: ``part-00000-of-00012.parquet``."""
+    return f"part-{index:05d}-of-{count:05d}.parquet"
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+def read_pairs(path: str | Path) -> Iterator[ContrastPair]:
+    """Contrast pairs of a file, or of a folder in the order of its parts.
+
+    Files are checked before this returns; rows are read one group at a time.
+
+    Raises:
+        DataNotFound: nothing is there.
+        UnfinishedRun: parts of the folder are missing.
+        DataCorrupt: a file cannot be read.
+        SchemaMismatch: a file holds something else, or another version.
+    """
+    return _read(Path(path), "pairs", _pair)
+
+
+def read_trajectories(path: str | Path) -> Iterator[Trajectory]:
+    """Trajectories of a file, or of a folder in the order of its parts.
+
+    Raises:
+        DataNotFound: nothing is there.
+        UnfinishedRun: parts of the folder are missing.
+        DataCorrupt: a file cannot be read.
+        SchemaMismatch: a file holds something else, or another version.
+    """
+    return _read(Path(path), "trajectories", _trajectory)
+
+
+def read_notes(path: Path, kind: Kind) -> dict[str, Any]:
+    """The notes that :func:`write_parquet` stored with a file, checked like its rows."""
+    with _reader(path, kind) as reader:
+        try:
+            return json.loads(reader.schema_arrow.metadata[_NOTES_KEY])
+        except ValueError as error:
+            raise _corrupt(path, error) from error
+
+
+def data_files(path: Path) -> list[Path]:
+    """The file itself, or the parquet files of a folder; complete, in order.
+
+    Raises:
+        DataNotFound: nothing is there.
+        UnfinishedRun: parts of the folder are missing.
+        DataCorrupt: parts of two runs are mixed.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise DataNotFound(
+            f"{path} does not exist. Make data with: act-data collect, act-data mine."
+        )
+    files = sorted(path.glob("*.parquet"))
+    if not files:
+        raise DataNotFound(
+            f"{path} holds no parquet files. Make data with: act-data collect, act-data mine."
+        )
+    matches = [match for file in files if (match := _PART.fullmatch(file.name))]
+    counts = {int(match[2]) for match in matches}
+    if len(counts) > 1 or (matches and len(matches) < len(files)):
+        raise DataCorrupt(f"{path} mixes the files of several runs. Keep one run per folder.")
+    if matches and len(files) < (count := counts.pop()):
+        raise UnfinishedRun(
+            f"{path} holds {len(files)} of {count} parts. "
+            "Finish it with the command that began it: finished parts are not done again."
+        )
+    return files
+
+
+def _read(path: Path, kind: Kind, decode: Callable[[dict[str, Any]], Row]) -> Iterator[Row]:
+    files = data_files(path)
+    for file in files:
+        _reader(file, kind).close()
+    return itertools.chain.from_iterable(_rows(file, kind, decode) for file in files)
+
+
+def _rows(path: Path, kind: Kind, decode: Callable[[dict[str, Any]], Row]) -> Iterator[Row]:
+    with _reader(path, kind) as reader:
+        for index in range(reader.num_row_groups):
+            try:
+                group = reader.read_row_group(index).to_pylist()
+            except (_arrow().ArrowException, OSError) as error:
+                raise _corrupt(path, error) from error
+            yield from map(decode, group)
+
+
+def _reader(path: Path, kind: Kind) -> Any:
+    """An open ``pyarrow.parquet.ParquetFile`` whose kind, version and columns are right."""
+    try:
+        reader = _parquet().ParquetFile(path, page_checksum_verification=True)
+    except (_arrow().ArrowException, OSError) as error:
+        raise _corrupt(path, error) from error
+    found = reader.schema_arrow
+    metadata = found.metadata or {}
+    version, holds = (
+        metadata.get(key, b"").decode(errors="replace") for key in (_VERSION_KEY, _KIND_KEY)
+    )
+    wrong = ""
+    if not version or not holds:
+        wrong = "was not written by act-data"
+    elif holds != kind:
+        wrong = f"holds {holds}, not {kind}"
+    elif version != str(SCHEMA_VERSION):
+        wrong = f"has schema version {version}, this program reads {SCHEMA_VERSION}"
+    elif not found.equals(arrow_schema(kind)):
+        wrong = f"has other columns than version {SCHEMA_VERSION} of {kind}"
+    if wrong:
+        reader.close()
+        raise SchemaMismatch(
+            f"{path} {wrong}. Give a file of the right kind, or make it again with act-data."
+        )
+    return reader
+
+
+def _corrupt(path: Path, error: Exception) -> DataCorrupt:
+    return DataCorrupt(
+        f"{path} is truncated, damaged or no parquet file ({error}). "
+        "Copy it again, or delete it and repeat the command that made it."
+    )
+
+
+def _pair(row: dict[str, Any]) -> ContrastPair:
+    state = row["state"]
+    history = tuple((turn["observation"], turn["action"]) for turn in state["history"])
+    row["state"] = AgentState(state["goal"], state["observation"], history)
+    row["admissible_actions"] = _shared(tuple(map(sys.intern, row["admissible_actions"])))
+    return ContrastPair(**row)
+
+
+@functools.lru_cache(maxsize=8)
+def _shared(actions: tuple[str, ...]) -> tuple[str, ...]:
+    """One tuple for all pairs of a state.
+
+    Thousands of actions can be admissible, and nearly the same ones in the next state: apart,
+    ten thousand pairs would fill a gigabyte with equal strings.
+    """
+    return actions
+
+
+def _trajectory(row: dict[str, Any]) -> Trajectory:
+    row["transitions"] = tuple(Transition(**step) for step in row["transitions"])
+    return Trajectory(**row)
+
+
+# -- schemas -------------------------------------------------------------------------------------
+
+
+@functools.cache
+def arrow_schema(kind: Kind) -> Any:
+    """The ``pyarrow.Schema`` of a kind of rows: the fields of the dataclass, none of them null."""
+    pyarrow = _arrow()
+    text, small, big = pyarrow.string(), pyarrow.int32(), pyarrow.int64()
+    real, flag = pyarrow.float64(), pyarrow.bool_()
+
+    def fields(**columns: Any) -> list[Any]:
+        return [pyarrow.field(name, type_, nullable=False) for name, type_ in columns.items()]
+
+    def struct(**columns: Any) -> Any:
+        return pyarrow.struct(fields(**columns))
+
+    def list_of(type_: Any) -> Any:
+        return pyarrow.list_(pyarrow.field("element", type_, nullable=False))
+
+    where = {"env_id": text, "env_kwargs": text, "task_id": text, "split": text, "kind": text}
+    if kind == "trajectories":
+        transition = struct(
+            observation=text, action=text, reward=real, action_valid=flag, state_hash=text
+        )
+        columns = fields(
+            **where, goal=text, policy=text, seed=big, score=real, won=flag, truncated=flag,
+            final_observation=text, transitions=list_of(transition),
+        )  # fmt: skip
+    else:
+        turn = struct(observation=text, action=text)
+        columns = fields(
+            pair_id=text, **where, step=small,
+            state=struct(goal=text, observation=text, history=list_of(turn)),
+            admissible_actions=list_of(text), state_hash=text,
+            expert_action=text, alternative_action=text, alternative_count=small,
+            expert=text, policy=text, policy_revision=text, sampling=text, seed=big,
+            generator=text,
+        )  # fmt: skip
+    return pyarrow.schema(columns)
+
+
+def _arrow() -> ModuleType:
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise MissingExtra(
+            'pyarrow is not installed. Run: pip install "agentic-critical-training[data]".'
+        ) from error
+    return pyarrow
+
+
+def _parquet() -> ModuleType:
+    _arrow()
+    import pyarrow.parquet
+
+    return pyarrow.parquet

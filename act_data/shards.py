@@ -1,0 +1,234 @@
+"""Long work in a folder, cut into parts that are each done once: kill it and run it again.
+
+A run folder holds ``run.json`` (the request: everything that determines the bytes), one parquet
+file per part (a pure function of the request and its slice of the items), ``summary.json`` at
+the end, and an empty ``.lock``. Nothing in it depends on time, place or the number of
+interruptions. It is no queue and knows one process only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from act_data.errors import RunConflict, RunLocked
+from act_data.files import leftovers, write_json
+from act_data.schema import SCHEMA_VERSION, Kind, part_name, read_notes, write_parquet
+from act_data.types import ContrastPair, Trajectory
+from act_envs import __version__
+from act_envs.errors import UnknownArgument
+
+REQUEST, SUMMARY, LOCK = "run.json", "summary.json", ".lock"
+
+Item = TypeVar("Item")
+
+
+@dataclass(slots=True)
+class Result:
+    """What the work on one item gives.
+
+    Attributes:
+        rows: rows to store, in order.
+        group: under which name the counts are summed up (the kind of the task).
+        counts: what happened, by name.
+    """
+
+    rows: Sequence[ContrastPair] | Sequence[Trajectory]
+    group: str
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Run(Generic[Item]):
+    """One run in one folder.
+
+    Attributes:
+        out: the folder; made when missing.
+        request: everything that determines the bytes, as JSON can hold it.
+        items: what is worked on, in order.
+        kind: kind of the rows.
+        shard_size: items per part.
+    """
+
+    out: Path
+    request: Mapping[str, Any]
+    items: Sequence[Item]
+    kind: Kind
+    shard_size: int
+
+    def __post_init__(self) -> None:
+        if self.shard_size < 1:
+            raise UnknownArgument(f"shard_size must be at least 1, not {self.shard_size}.")
+
+    @property
+    def parts(self) -> int:
+        """How many parts the run has; one, empty, when there is nothing to do."""
+        return max(1, -(-len(self.items) // self.shard_size))
+
+    def execute(self, work: Callable[[Item], Result], *, progress: bool = False) -> dict[str, Any]:
+        """Do the parts that are not done yet.
+
+        Args:
+            work: a pure function of the request and an item.
+            progress: show a bar on stderr even when that is not a terminal.
+
+        Returns:
+            The content of ``summary.json``.
+
+        Raises:
+            RunConflict: the folder holds something else.
+            RunLocked: another process works in it.
+        """
+        request = {**self.request, "shard_size": self.shard_size}
+        with _claimed(self.out, request):
+            notes: list[dict[str, Any]] = []
+            with _bar(len(self.items), progress) as advance:
+                for part in range(self.parts):
+                    notes.append(self._part(part, work, advance))
+            summary = _summary(notes)
+            write_json(self.out / SUMMARY, summary)
+        return summary
+
+    def _part(
+        self, part: int, work: Callable[[Item], Result], advance: Callable[[int, bool], None]
+    ) -> dict[str, Any]:
+        path = self.out / part_name(part, self.parts)
+        items = self.items[part * self.shard_size : (part + 1) * self.shard_size]
+        if path.exists():
+            advance(len(items), False)
+            return read_notes(path, self.kind)
+        rows: list[Any] = []
+        groups: dict[str, Counter[str]] = {}
+        for item in items:
+            result = work(item)
+            rows += result.rows
+            groups.setdefault(result.group, Counter()).update(result.counts)
+            advance(1, True)
+        notes = {"items": len(items), "rows": len(rows), "groups": groups}
+        write_parquet(path, rows, self.kind, notes=notes)
+        return notes
+
+
+def versions(*distributions: str) -> dict[str, object]:
+    """Versions that can change the bytes of a run: this program's, its schema's, and others'."""
+    found: dict[str, object] = {"act-data": __version__, "schema": SCHEMA_VERSION}
+    for name in distributions:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def digest(value: object) -> str:
+    """16 hexadecimal digits naming a JSON value by its content."""
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _claimed(out: Path, request: Mapping[str, Any]) -> Iterator[None]:
+    """Hold the folder for this request alone, without the leftovers of killed runs."""
+    _check(out, request)  # before anything is written: the folder may be somebody else's
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops it with the process
+        except BlockingIOError as error:
+            raise RunLocked(
+                f"another process is working in {out}. Wait for it, or choose another --out."
+            ) from error
+        _check(out, request)
+        for path in leftovers(out):
+            path.unlink()
+        if not (out / REQUEST).exists():
+            write_json(out / REQUEST, request)
+        yield
+
+
+def _check(out: Path, request: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds another request, or files that are not a run's."""
+    if out.exists() and not out.is_dir():
+        raise RunConflict(f"{out} is a file. Choose another --out.")
+    if not out.exists():
+        return
+    path = out / REQUEST
+    if not path.exists():
+        ours = {out / LOCK, *leftovers(out)}
+        strange = sorted(entry.name for entry in out.iterdir() if entry not in ours)
+        if strange:
+            raise RunConflict(
+                f"{out} is not empty ({', '.join(strange[:3])}) and holds no {REQUEST}. "
+                "Nothing was changed. Choose a new folder with --out."
+            )
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunConflict(
+            f"{path} cannot be read ({error}). Choose a new folder with --out."
+        ) from error
+    have, want = _flat(found), _flat(json.loads(json.dumps(request)))
+    differing = [key for key in sorted({*have, *want}) if have.get(key) != want.get(key)]
+    if differing:
+        pairs = "; ".join(
+            f"{key} is {have.get(key)!r} there, {want.get(key)!r} now" for key in differing
+        )
+        raise RunConflict(
+            f"{out} holds another run: {pairs}. Nothing was changed. "
+            "Give the same arguments to go on with it, or choose a new folder with --out."
+        )
+
+
+def _flat(value: object, name: str = "") -> dict[str, object]:
+    """Nested JSON as dotted names, so that a difference can be named."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {
+        path: leaf
+        for key, inner in value.items()
+        for path, leaf in _flat(inner, f"{name}.{key}" if name else key).items()
+    }
+
+
+def _summary(notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    groups: dict[str, Counter[str]] = {}
+    for note in notes:
+        for group, counts in note["groups"].items():
+            groups.setdefault(group, Counter()).update(counts)
+    total: Counter[str] = Counter()
+    for counts in groups.values():
+        total.update(counts)  # unlike a sum of counters, this keeps the zeros
+    return {
+        "items": sum(note["items"] for note in notes),
+        "rows": sum(note["rows"] for note in notes),
+        "counts": dict(sorted(total.items())),
+        "by_kind": {group: dict(sorted(groups[group].items())) for group in sorted(groups)},
+    }
+
+
+@contextlib.contextmanager
+def _bar(total: int, wanted: bool) -> Iterator[Callable[[int, bool], None]]:
+    """A progress bar with the time left, or nothing; found parts do not flatter its speed."""
+    if not (wanted or sys.stderr.isatty()):
+        yield lambda _count, _worked: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="item", dynamic_ncols=True, file=sys.stderr) as bar:
+
+        def advance(count: int, worked: bool) -> None:
+            if not worked:
+                bar.initial += count  # what tqdm leaves out of its rate
+            bar.update(count)
+
+        yield advance

@@ -1,0 +1,32 @@
+"""Which splits may enter training data. Results on tasks that were trained on mean nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from act_data.errors import ForbiddenSplit
+
+TRAIN = "train"
+
+
+def check_split(split: str, allowed: Sequence[str]) -> None:
+    """Refuse tasks that are kept for evaluation.
+
+    Args:
+        split: official split of the tasks.
+        allowed: splits that the user named, besides ``train``.
+
+    Raises:
+        ForbiddenSplit: the split is ``train`` or allowed nowhere, or is a test split, which
+            cannot be allowed.
+    """
+    if split.startswith("test"):
+        raise ForbiddenSplit(
+            f"tasks of split {split!r} are for evaluation and never enter training data. "
+            f"Take split {TRAIN!r}."
+        )
+    if split != TRAIN and split not in allowed:
+        raise ForbiddenSplit(
+            f"split {split!r} is not {TRAIN!r}: training on it spoils results measured on it. "
+            f"Take split {TRAIN!r}, or accept that with --allow-split {split}."
+        )

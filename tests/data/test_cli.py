@@ -1,0 +1,142 @@
+"""The command line as users meet it: real processes, killed and interrupted."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from act_data.cli import main
+
+SLOW = [sys.executable, str(Path(__file__).with_name("slow_cli.py"))]
+
+
+def _start(command: list[str]) -> subprocess.Popen[str]:
+    """A process that has done its imports and begins to work."""
+    process = subprocess.Popen(
+        [*SLOW, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def _parts(out: Path) -> int:
+    return len(list(out.glob("*.parquet")))
+
+
+def _finish(command: list[str]) -> None:
+    """Run undisturbed."""
+    process = _start(command)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+
+
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str], Path]]:
+    """Per command: its arguments but --out, and an undisturbed result."""
+    root = tmp_path_factory.mktemp("slow")
+    tasks = ["--tasks", "fetch:20", "feed:20", "--shard-size", "1"]
+    commands = {
+        "collect": ["collect", "--env", "Slow/Toy-v0", *tasks],
+        "mine": ["mine", "--trajectories", str(root / "collect"), "--shard-size", "1"],
+    }
+    found = {}
+    for name, command in commands.items():
+        _finish([*command, "--out", str(root / name)])
+        found[name] = (command, root / name)
+    return found
+
+
+@pytest.mark.parametrize("name", ["collect", "mine"])
+def test_killed_at_random_moments_and_run_again(slow, tmp_path: Path, name: str, digests) -> None:
+    command, undisturbed = slow[name]
+    command = [*command, "--out", str(tmp_path / "out")]
+    moments = random.Random(name)
+    done = [0]
+    while done[-1] < 25:
+        process = _start(command)
+        enough = done[-1] + moments.randrange(10)  # a slow machine, too, gets on in every life
+        while process.poll() is None and _parts(tmp_path / "out") < enough:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.03))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        done.append(_parts(tmp_path / "out"))
+    assert len(set(done)) > 3, "the kills did not come while it worked"
+    _finish(command)
+    assert digests(tmp_path / "out") == digests(undisturbed)
+
+
+def test_ctrl_c_says_how_to_go_on(slow, tmp_path: Path, digests) -> None:
+    command, undisturbed = slow["collect"]
+    command = [*command, "--out", str(tmp_path / "out")]
+    process = _start(command)
+    while process.poll() is None and _parts(tmp_path / "out") < 8:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert (out, errors) == ("", "interrupted: the same command goes on from here.\n")
+    assert 0 < _parts(tmp_path / "out") < 40
+    _finish(command)
+    assert digests(tmp_path / "out") == digests(undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("collect --env ACT/Toi-v0 --out {}", "Did you mean: `Toy`?"),
+        ("collect --env ACT/Toy-v0 --out {} --split test", "never enter training data"),
+        ("collect --env ACT/Toy-v0 --out {} --tasks fetsh", "Did you mean 'fetch'"),
+        ("collect --env ACT/Toy-v0 --out {}/a/b.txt --tasks fetch:1", "is a file"),
+        ("mine --trajectories {}/nowhere --out {}/x", "does not exist"),
+        ("mine --trajectories {}/nowhere --out {}/x --policy rnadom", "Known: 'random-adm"),
+    ],
+)
+def test_errors_are_one_line(tmp_path: Path, capsys, command: str, message: str) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").write_text("")
+    assert main([word.format(tmp_path) for word in command.split()]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert message in printed.err
+
+
+def test_what_is_done_is_told_in_one_line(tmp_path: Path, capsys) -> None:
+    command = ["collect", "--env", "ACT/Toy-v0", "--tasks", "fetch:2", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert capsys.readouterr().out == (
+        f"2 rows in {tmp_path} (failed: 0, gave_up: 0, truncated: 0, won: 2)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import act_data",
+        "import act_data.schema, act_data.policies, act_data.rollout, act_data.mining",
+        "from act_data.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+        "from act_data.cli import main\ntry: main(['mine', '--help'])\nexcept SystemExit: pass",
+    ],
+)
+def test_imports_are_cheap(code: str) -> None:
+    heavy = "{'torch', 'transformers', 'pyarrow', 'datasets', 'tqdm', 'huggingface_hub'}"
+    code += f"\nimport sys\nprint(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_missing_pyarrow_names_the_extra(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    command = ["collect", "--env", "ACT/Toy-v0", "--tasks", "fetch:1", "--out", str(tmp_path)]
+    assert main(command) == 2
+    assert 'pip install "agentic-critical-training[data]"' in capsys.readouterr().err
