@@ -8,15 +8,18 @@ import os
 import pytest
 
 REQUIRED = os.environ.get("REFERENCE", "") not in ("", "0")
-REASON = "parity tests need the original simulators (extra `reference`). Run: make test REFERENCE=1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip parity tests where the originals are not asked for."""
-    installed = importlib.util.find_spec("textworld") is not None
+    """Skip parity tests whose original is not installed: ``@pytest.mark.reference(PACKAGE)``."""
     for item in items:
-        if item.get_closest_marker("reference") and not (REQUIRED or installed):
-            item.add_marker(pytest.mark.skip(reason=REASON))
+        mark = item.get_closest_marker("reference")
+        if mark is None or REQUIRED:
+            continue
+        (package,) = mark.args
+        if importlib.util.find_spec(package) is None:
+            reason = f"needs the original simulator {package}. Run: make test REFERENCE=1"
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,0 +1,138 @@
+"""``ACT/ScienceWorld-v0``. The docstring of the class is the documentation page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from act_envs.base import TextEnv
+from act_envs.errors import UnknownArgument, nearest
+from act_envs.scienceworld.reference import ReferenceSimulator
+
+BACKENDS = ("reference",)
+
+
+class ScienceWorldEnv(TextEnv):
+    """Elementary-science experiments in a simulated house.
+
+    ## Description
+
+    The agent stands in a house of ten places (kitchen, workshop, greenhouse, outside, ...) with
+    about 200 kinds of objects, and physics to go with them: heat, states of matter, electricity,
+    plants, animals, genetics, friction, chemistry. It is given one of 30 tasks of an elementary
+    school's curriculum, each in 10 to 1,386 variations: boil a substance, find out whether
+    something conducts, grow a fruit, mix a colour.
+
+    From Wang et al., *ScienceWorld: Is your Agent Smarter than a 5th Grader?* (EMNLP 2022,
+    https://arxiv.org/abs/2203.07540). This environment plays upstream's own simulator (package
+    ``scienceworld`` 1.2.3, Apache-2.0) in a Java process that starts at the first ``reset``.
+
+    A task is named by upstream's task name and variation: ``"boil/21"``. The splits are the
+    official ones: ``"train"`` (3,592 tasks), ``"dev"`` (1,796) and ``"test"`` (1,819).
+
+    ## Action Space
+
+    Any line of text. Upstream's parser knows 26 forms (``open OBJ``, ``go to LOC``, ``pick up
+    OBJ``, ``move OBJ to OBJ``, ``pour OBJ in OBJ``, ``connect OBJ to OBJ``, ``use OBJ on OBJ``,
+    ``focus on OBJ``, ``look around``, ``wait``, ...), and ``teleport to LOC`` with that
+    simplification. Case, runs of blanks and the articles a, an and the do not matter. The command
+    ``help`` lists the forms, ``objects`` the things that can be named here, ``task`` the goal;
+    none of the three takes time in the simulated world. All count as steps.
+
+    *Questions.* When a text fits several things, the simulator asks: ``Ambiguous request: Please
+    enter the number for the action you intended ...``. Then the admissible actions are the numbers
+    ``0``, ``1``, ...; any other text (except the three commands) cancels the question, is itself
+    lost, and time passes. A blank line never reaches the simulator and leaves the question open.
+
+    ``focus on OBJ`` declares the thing that the task is about; on a wrong thing it ends the
+    episode. ``reset task`` undoes the focus and the progress, not the world: the score falls back
+    to what the bare state is worth, with a negative reward, so that rewards sum to the score.
+
+    ## Observation Space
+
+    Upstream's text, unchanged: what the action did, or what is seen. At ``reset``: what ``look
+    around`` shows in the first room. Texts that the parser does not know are answered
+    ``No known action matches that input.``
+
+    ## Starting State
+
+    The house of the variation, the same at every ``reset``; plants, animals and random names
+    follow from the variation too, and from the actions, never from the seed of the environment.
+    The seed only decides which task ``reset`` draws.
+
+    ## Rewards
+
+    The increment of ``score``, which is upstream's score (0 to 100, or -100 after a wrong focus)
+    divided by 100 and clipped to [0, 1]. Upstream scores the subgoals of a task. What the starting
+    state of some tasks is worth already (0.01 or so) is paid with the first action: at ``reset``
+    the score is 0, and ``raw_score`` is upstream's.
+
+    ## Episode End
+
+    Terminated when the task is done (``won``), or failed by a wrong focus (``failed``, score 0,
+    ``raw_score`` -100). Truncated after ``step_limit`` steps. Upstream's own count of moves, in
+    which one ``wait`` is ten moves and garbage is none, ends nothing.
+
+    ## Information
+
+    The keys of :class:`act_envs.types.StepInfo`. Of these, here:
+
+    - ``goal``: upstream's task description, runs of blanks made one.
+    - ``raw_score``: upstream's score, 0 to 100, or -100.
+    - ``action_valid``: the parser knew the text: as an action (also one that could not be done,
+      like opening what is locked), as a request that it asked back about, as one of the three
+      commands, or as an answer that it had offered.
+    - ``admissible_actions`` (with ``admissible=True``): upstream's valid actions, each once, in the
+      order of their characters; 400 to 4,000 of them. They cost more than the step itself, and
+      contain ``reset task``. Asking for them changes nothing; in upstream's Python package it
+      moves the random numbers of the episode (the bees outside fly elsewhere).
+
+    The expert (``expert_action``) is upstream's gold path, known only while the episode has
+    followed it from the start. Finding it takes seconds at the first question for a task.
+
+    ## Arguments
+
+    - ``split`` (``"train"``): the split that ``reset`` draws from.
+    - ``backend`` (``"reference"``): upstream's simulator, unchanged.
+    - ``simplifications`` (none): upstream's names, as a sequence or separated by commas:
+      ``teleportAction``, ``selfWateringFlowerPots``, ``openContainers``, ``openDoors``,
+      ``noElectricalAction``, or ``easy`` alone. ``easy`` stands for teleportAction, openDoors,
+      selfWateringFlowerPots and, except in electrical tasks, noElectricalAction; not for
+      openContainers. With ``noElectricalAction`` named, the electrical tasks
+      (``power-component...``, ``test-conductivity...``) cannot be solved: they are not among
+      ``tasks()``, and naming one is an ``UnknownTask``.
+    - ``step_limit`` (100): steps after which an episode is truncated, or None.
+    - ``admissible`` (False): put ``admissible_actions`` into every ``info``.
+    - ``render_mode`` (None): ``"ansi"`` or None.
+
+    ## Version History
+
+    - v0: first version; upstream 1.2.3.
+
+    Raises:
+        UnknownArgument: the backend, a simplification or an argument is unknown.
+        UnknownSplit: there is no such split.
+        MissingExtra: the ``scienceworld`` package is not installed.
+    """
+
+    def __init__(
+        self,
+        split: str = "train",
+        *,
+        backend: str = "reference",
+        simplifications: str | Sequence[str] = (),
+        step_limit: int | None = 100,
+        admissible: bool = False,
+        render_mode: str | None = None,
+        **unknown: Any,
+    ) -> None:
+        if backend not in BACKENDS:
+            raise UnknownArgument(f"unknown backend {backend!r}. {nearest(backend, BACKENDS)}")
+        super().__init__(
+            ReferenceSimulator(simplifications),
+            split=split,
+            step_limit=step_limit,
+            admissible=admissible,
+            render_mode=render_mode,
+            unknown=unknown,
+        )
