@@ -1,1 +1,1 @@
-"""Training and evaluation on contrast pairs. Import the stages by name; nothing loads torch here."""
+"""Training and evaluation on contrast pairs. Import stages by name; nothing loads torch here."""

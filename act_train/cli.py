@@ -1,0 +1,155 @@
+"""``act-train``: one subcommand per stage, each of them ``--config RECIPE.yaml [--key value]``.
+
+Help is printed from the dataclasses in ``recipe``; torch and TRL are imported when a stage runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+
+from act_envs.errors import ActError, MissingExtra, nearest
+from act_train import recipe
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A subcommand: ``module.run`` takes one instance of each type, then TRL's configuration."""
+
+    summary: str
+    module: str
+    arguments: tuple[type, ...]
+    trl_config: str = ""
+
+
+STAGES = {
+    "tiny": _Stage(
+        "make a tiny Qwen3 model from scratch, for trials on a CPU",
+        "tiny",
+        (recipe.TinyArguments,),
+    ),
+    "warm-start": _Stage(
+        "teach the answer format of critiques, and nothing else",
+        "warm_start",
+        (recipe.ModelArguments, recipe.PairArguments),
+        "SFTConfig",
+    ),
+    "critique": _Stage(
+        "learn which of two actions is better (GRPO on contrast pairs)",
+        "critique",
+        (
+            recipe.ModelArguments,
+            recipe.PairArguments,
+            recipe.RewardArguments,
+            recipe.CritiqueArguments,
+        ),
+        "GRPOConfig",
+    ),
+    "imitate": _Stage(
+        "learn expert actions (SFT on trajectories)",
+        "imitate",
+        (recipe.ModelArguments, recipe.TrajectoryArguments),
+        "SFTConfig",
+    ),
+    "judge": _Stage(
+        "measure how well a model tells expert actions from alternatives",
+        "judge",
+        (recipe.ModelArguments, recipe.PairArguments, recipe.JudgeArguments),
+    ),
+    "evaluate": _Stage(
+        "play every task of a split once and report scores",
+        "evaluate",
+        (recipe.EvaluateArguments,),
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``act-train``.
+
+    Args:
+        argv: arguments without the program's name; the process's own by default.
+
+    Returns:
+        The exit status: 0, 2 for a mistake of the caller, 130 after an interrupt.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    name, *options = arguments
+    try:
+        if name not in STAGES:
+            raise recipe.RecipeError(f"unknown stage {name!r}. {nearest(name, STAGES)}")
+        if {"-h", "--help"} & set(options):
+            print(_help(name))
+            return 0
+        report = _run(STAGES[name], options)
+    except (ActError, gym.error.Error) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    if int(os.environ.get("RANK", "0")) == 0:  # of several processes, one speaks
+        print(_table(report))
+    return 0
+
+
+def _run(stage: _Stage, options: Sequence[str]) -> Mapping[str, Any]:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        types = list(stage.arguments)
+        if stage.trl_config:
+            types.append(getattr(importlib.import_module("trl"), stage.trl_config))
+        arguments = recipe.read(options, *types)
+        module = importlib.import_module(f"act_train.{stage.module}")
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f'{error.name} is not installed. Run: pip install "agentic-critical-training[train]".'
+        ) from error
+    return module.run(*arguments)
+
+
+def _overview() -> str:
+    stages = "\n".join(f"  {name:<12}{stage.summary}" for name, stage in STAGES.items())
+    recipes = "\n".join(f"  {name}" for name in recipe.packaged())
+    return (
+        "usage: act-train STAGE --config RECIPE.yaml [--key value ...]\n\n"
+        f"stages (act-train STAGE --help lists the keys):\n{stages}\n\n"
+        f"recipes of the package, which --config takes by name:\n{recipes}"
+    )
+
+
+def _help(name: str) -> str:
+    stage = STAGES[name]
+    lines = [f"usage: act-train {name} --config RECIPE.yaml [--key value ...]", "", stage.summary]
+    for type_ in stage.arguments:
+        lines += ["", f"{(type_.__doc__ or '').splitlines()[0]}"]
+        for field in dataclasses.fields(type_):
+            default = "" if field.default in ("", None, dataclasses.MISSING) else field.default
+            shown = f" [{default}]" if default != "" else ""
+            lines.append(f"  {field.name:<20}{field.metadata['help']}{shown}")
+    if stage.trl_config:
+        lines += ["", f"Every field of trl.{stage.trl_config} is a key as well."]
+    return "\n".join(lines)
+
+
+def _table(report: Mapping[str, Any]) -> str:
+    width = max((len(name) for name in report), default=0)
+    return "\n".join(
+        f"{name:<{width}}  {value:.4g}" if isinstance(value, float) else f"{name:<{width}}  {value}"
+        for name, value in report.items()
+    )
+
+
+if __name__ == "__main__":  # accelerate launch -m act_train.cli
+    sys.exit(main())

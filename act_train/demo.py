@@ -1,0 +1,161 @@
+"""``act-train demo``: the whole pipeline on ScienceWorld with a tiny model, and its report.
+
+Every step is a command that a user could type; it is shown, run in this process, and remembered,
+so that a demo that was interrupted goes on where it stopped. It shows that the parts work
+together. It is no experiment: see :data:`CAVEATS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shlex
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from act_data.files import write_json
+from act_train.errors import DemoFailed
+from act_train.recipe import DemoArguments
+
+KINDS = (
+    "find-animal", "find-non-living-thing", "find-plant",
+    "lifespan-longest-lived", "lifespan-shortest-lived",
+)  # fmt: skip
+TRAIN_TASKS, TEST_TASKS, STEP_LIMIT = 14, 3, 15
+PLAYERS = {
+    "random": "random-admissible",
+    "warm-start": "transformers:{out}/warm-start",
+    "imitate": "transformers:{out}/imitate",
+    "act-imitate": "transformers:{out}/act-imitate",
+    "expert": "expert",
+}
+
+Command = tuple[str, ...]
+
+
+def run(arguments: DemoArguments) -> dict[str, Any]:
+    """Run what has not been run yet, and write the report.
+
+    Returns:
+        Where the report is, and how long the steps took.
+
+    Raises:
+        DemoFailed: a step failed; it has said why.
+    """
+    from act_train.demo_report import write_report
+
+    out = Path(arguments.out)
+    _quiet()
+    done = _done(out)
+    plan = commands(out)
+    for number, command in enumerate(plan, 1):
+        line = shlex.join(command)
+        sys.stderr.write(f"\n\x1b[1m[{number}/{len(plan)}]\x1b[0m $ {line}\n")
+        if line in done:
+            sys.stderr.write(f"done before ({done[line]:.0f} s)\n")
+            continue
+        start = time.perf_counter()
+        _execute(command)
+        done[line] = round(time.perf_counter() - start, 1)
+        write_json(out / "demo.json", {"code": _code(), "seconds": done})
+    report = write_report(out, {line: done[line] for line in map(shlex.join, plan)})
+    return {"report": str(report.resolve()), "seconds": sum(done.values())}
+
+
+def commands(out: Path) -> list[Command]:
+    """The steps, as the commands that do them."""
+
+    def stage(name: str, recipe: str, start: str, data: str, to: str) -> Command:
+        return (
+            "act-train", name, "--config", f"scienceworld_tiny_{recipe}.yaml",
+            "--model", f"{out}/{start}", f"--{data}", f"{out}/{data}", "--output_dir", f"{out}/{to}",
+        )  # fmt: skip
+
+    def judge(model: str) -> Command:
+        return (
+            "act-train", "judge", "--model", f"{out}/{model}", "--pairs", f"{out}/pairs",
+            "--validation_share", "0.25", "--output", f"{out}/judge/{model}.json",
+        )  # fmt: skip
+
+    def play(player: str) -> Command:
+        tasks = [f"{kind}:{TEST_TASKS}" for kind in KINDS]
+        return (
+            "act-train", "evaluate", "--config", "scienceworld_tiny_evaluate.yaml",
+            "--policy", PLAYERS[player].format(out=out), "--tasks", *tasks,
+            "--step_limit", str(STEP_LIMIT), "--output", f"{out}/evaluation/{player}.jsonl",
+        )  # fmt: skip
+
+    return [
+        (
+            "act-data", "collect", "--env", "ACT/ScienceWorld-v0", "--split", "train",
+            "--tasks", *(f"{kind}:{TRAIN_TASKS}" for kind in KINDS),
+            "--out", f"{out}/trajectories", "--progress",
+        ),
+        (
+            "act-data", "mine", "--trajectories", f"{out}/trajectories",
+            "--policy", "random-admissible", "--k", "2", "--out", f"{out}/pairs", "--progress",
+        ),
+        ("act-train", "tiny", "--texts", f"{out}/pairs", "--out", f"{out}/base"),
+        stage("warm-start", "warm_start", "base", "pairs", "warm-start"),
+        judge("warm-start"),
+        stage("critique", "critique", "warm-start", "pairs", "critique"),
+        judge("critique"),
+        stage("imitate", "imitate", "warm-start", "trajectories", "imitate"),
+        stage("imitate", "imitate", "critique", "trajectories", "act-imitate"),
+        *map(play, PLAYERS),
+    ]  # fmt: skip
+
+
+def _execute(command: Command) -> None:
+    import act_data.cli
+    import act_train.cli
+
+    programs: dict[str, Callable[[Sequence[str]], int]] = {
+        "act-data": act_data.cli.main,
+        "act-train": act_train.cli.main,
+    }
+    status = programs[command[0]](command[1:])
+    if status == 130:
+        raise KeyboardInterrupt
+    if status:
+        raise DemoFailed(
+            f"`{shlex.join(command)}` ended with status {status}. "
+            "Mend what it says and run the demo again: it goes on with this step."
+        )
+
+
+def _done(out: Path) -> dict[str, float]:
+    """Steps that this very code has finished in ``out``, with their seconds."""
+    path = out / "demo.json"
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if found["code"] != _code():
+        raise DemoFailed(
+            f"{out} holds a demo of another version of this package. "
+            f"Delete it (rm -r {out}), or choose another folder with --out."
+        )
+    return found["seconds"]
+
+
+def _code() -> str:
+    """A name of the installed code and recipes by their content."""
+    total = hashlib.sha256()
+    for package in ("act_envs", "act_data", "act_train"):
+        root = Path(str(files(package)))
+        for path in sorted([*root.rglob("*.py"), *root.rglob("*.yaml"), *root.rglob("*.jar")]):
+            total.update(path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def _quiet() -> None:
+    """Keep the libraries' notes for developers off the newcomer's terminal."""
+    warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|accelerate|datasets)\b")
+    for name in ("transformers", "trl", "accelerate", "datasets", "torch"):
+        logging.getLogger(name).setLevel(logging.ERROR)

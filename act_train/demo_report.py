@@ -1,0 +1,281 @@
+"""What the demo's report says: reads the folders that the demo's steps wrote, computes nothing new.
+
+The words here are chosen so that a stranger does not take a demonstration for evidence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from act_data.prompts import critique_prompt
+from act_data.schema import read_pairs
+from act_data.types import ContrastPair
+from act_envs import __version__
+from act_train import report
+from act_train.data import split_by_task
+from act_train.evaluate import read_results, summary
+
+HELD_OUT = 0.25
+_PLAYERS = {
+    "random": "random admissible action",
+    "warm-start": "tiny model, format only",
+    "imitate": "tiny model, imitation",
+    "act-imitate": "tiny model, critique then imitation",
+    "expert": "expert (gold path)",
+}
+
+CAVEATS = (
+    "What this shows: every part of the toolkit at work on a real benchmark, from the simulator to "
+    "the judge, with nothing downloaded and nothing prepared.",
+    "What it cannot show: that the method works. The model has about a million weights, started "
+    "from random numbers a few minutes ago, and cannot read English. It sees a handful of task "
+    "kinds. Its alternatives are random, so many can be told from an expert's action by their look "
+    "alone; the grey bars show how far that goes, and only what lies above them is judgment. "
+    "Differences between the two imitation runs are within chance. The paper's numbers are for "
+    "models of 8 billion weights.",
+)
+
+
+def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
+    """Write ``report.html`` from the folders of a finished demo.
+
+    Args:
+        out: the demo's folder.
+        seconds: duration of each command.
+
+    Returns:
+        The path of the report.
+    """
+    collected, mined = _json(out / "trajectories/summary.json"), _json(out / "pairs/summary.json")
+    pairs = list(read_pairs(out / "pairs"))
+    train, held = split_by_task(pairs, HELD_OUT)
+    judged = {name: _json(out / f"judge/{name}.json") for name in ("warm-start", "critique")}
+    played = {name: read_results(out / f"evaluation/{name}.jsonl") for name in _PLAYERS}
+    results = {name: summary(lines) for name, lines in played.items()}
+    base = _json(out / "base/config.json")
+    before, after = judged["warm-start"], judged["critique"]
+    reward = _history(out / "critique", "reward")
+    minutes = sum(seconds.values()) / 60
+    values = {
+        "title": "ACT demo: a tiny model learns to judge actions in ScienceWorld",
+        "lead": (
+            f"{collected['rows']} expert trajectories, {len(pairs):,} contrast pairs, one model of "
+            f"{_weights(out)} weights made on the spot, {minutes:.1f} minutes on this machine."
+        ),
+        "cards": [
+            _card(
+                f"{before['accuracy']:.2f} → {after['accuracy']:.2f}",
+                "judge accuracy on held-out tasks, before → after the critique stage",
+            ),
+            _card(
+                f"{after['no_state_accuracy']:.2f}", "of it without seeing the state (the floor)"
+            ),
+            _card(f"{reward[0][1]:+.2f} → {reward[-1][1]:+.2f}", "mean reward, first → last step"),
+            _card(
+                f"{results['act-imitate']['mean_score']:.2f}",
+                f"mean score on test tasks (random {results['random']['mean_score']:.2f}, "
+                f"expert {results['expert']['mean_score']:.2f})",
+            ),
+        ],
+        "caveats": CAVEATS,
+        "data_text": (
+            "The environment's own expert played every chosen training task once. Only winning "
+            "trajectories are kept; the rest are counted."
+        ),
+        "judge_text": (
+            f"{before['pairs']} pairs of {len({p.task_id for p in held})} tasks were held out. The "
+            "model is asked about each pair in both orders; it names the answer it finds likelier. "
+            "Guessing gives 0.50. The warm start teaches the answer's format with a fair coin and "
+            "says nothing about which action is better, so what it leaves below is guessing."
+        ),
+        "tables": {
+            "trajectories": report.table(
+                ("kind of task", "played", "won"), _kinds(collected["by_kind"])
+            ),
+            "mining": report.table(("at the expert's states", "count"), _mining(mined["counts"])),
+            "judge": _judge_table(judged),
+            "evaluation": _evaluation_table(results),
+            "timing": report.table(
+                ("step", "seconds"), [(_short(line), f"{s:.0f}") for line, s in seconds.items()]
+            ),
+        },
+        "figures": {
+            "kinds": _pair_counts(train, held),
+            "judge": report.bars(
+                "judge",
+                ["before the critique stage", "after it"],
+                {
+                    "state and candidates": [_interval(j, "") for j in (before, after)],
+                    "candidates only": [_interval(j, "no_state_") for j in (before, after)],
+                },
+                colours=(report.ACCENT, report.GREY),
+                chance=0.5,
+            ),
+            "reward": report.curves("reward", {"reward": reward}, ylabel="reward"),
+            "variance": report.curves(
+                "variance",
+                {"share": _history(out / "critique", "frac_reward_zero_std")},
+                ylabel="share of groups",
+            ),
+            "imitation": report.curves(
+                "imitation",
+                {
+                    "imitation": _history(out / "imitate", "loss"),
+                    "critique, then imitation": _history(out / "act-imitate", "loss"),
+                },
+                ylabel="loss",
+            ),
+            "scores": report.bars(
+                "scores",
+                list(_PLAYERS.values()),
+                {"score": [_score(results[name]) for name in _PLAYERS]},
+            ),
+        },
+        "pairs": [_shown(pair) for pair in _one_a_kind(held)],
+        "transcripts": _transcripts(played),
+        "commands": list(seconds),
+        "footer": (
+            f"agentic-critical-training {__version__}, trl {version('trl')}, "
+            f"transformers {version('transformers')}, torch {version('torch')}. Model: Qwen3 "
+            f"architecture, width {base['hidden_size']}, {base['num_hidden_layers']} layers, "
+            f"vocabulary {base['vocab_size']:,}. Method: arXiv 2603.08706."
+        ),
+    }
+    path = out / "report.html"
+    path.write_text(report.render("report.html", values), encoding="utf-8")
+    return path
+
+
+def _kinds(by_kind: Mapping[str, Mapping[str, int]]) -> list[tuple[object, ...]]:
+    return [(kind, sum(counts.values()), counts["won"]) for kind, counts in by_kind.items()]
+
+
+def _mining(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    words = {
+        "states": "states of expert trajectories",
+        "samples": "actions sampled from the policy",
+        "unreadable": "without a readable action (dropped)",
+        "as_expert": "equal to the expert's action (dropped)",
+        "duplicates": "drawn twice in one state (merged)",
+        "pairs": "contrast pairs",
+        "inadmissible": "of these, not admissible in their state",
+    }
+    return [(text, f"{counts[name]:,}") for name, text in words.items()]
+
+
+def _judge_table(judged: Mapping[str, Mapping[str, Any]]) -> Any:
+    names = {"warm-start": "before the critique stage", "critique": "after it"}
+    measures = ("accuracy", "swap_consistent", "choose_first", "no_state_accuracy")
+    rows = [
+        (names[name], *(f"{result[measure]:.3f}" for measure in measures))
+        for name, result in judged.items()
+    ]
+    return report.table(
+        ("model", "accuracy", "right in both orders", "names the first", "without the state"), rows
+    )
+
+
+def _evaluation_table(results: Mapping[str, Mapping[str, Any]]) -> Any:
+    rows = [
+        (
+            _PLAYERS[name],
+            result["episodes"],
+            f"{result['mean_score']:.3f}",
+            result["mean_score_95"],
+            f"{result['success']:.2f}",
+            f"{result['mean_steps']:.1f}",
+            f"{result['invalid_share']:.0%}",
+            f"{result['format_failure_share']:.0%}",
+        )
+        for name, result in results.items()
+    ]
+    header = ("player", "tasks", "score", "95 %", "won", "steps", "not a command", "no action tag")
+    return report.table(header, rows)
+
+
+def _pair_counts(train: Sequence[ContrastPair], held: Sequence[ContrastPair]) -> Any:
+    counted = [Counter(pair.kind for pair in part) for part in (train, held)]
+    kinds = sorted(counted[0] | counted[1])
+    series = {
+        "training": [counted[0][kind] for kind in kinds],
+        "held out": [counted[1][kind] for kind in kinds],
+    }
+    return report.stacked("kinds", kinds, series)
+
+
+def _one_a_kind(pairs: Sequence[ContrastPair], count: int = 3) -> list[ContrastPair]:
+    """From the middle of each of the first kinds, so that the state has a history."""
+    kinds: dict[str, list[ContrastPair]] = {}
+    for pair in pairs:
+        kinds.setdefault(pair.kind, []).append(pair)
+    return [found[len(found) // 2] for found in list(kinds.values())[:count]]
+
+
+def _shown(pair: ContrastPair) -> dict[str, str]:
+    prompt = critique_prompt(pair.state, (pair.expert_action, pair.alternative_action), history=2)
+    return {
+        "title": f"{pair.task_id}, step {pair.step}: “{pair.expert_action}” (expert) against "
+        f"“{pair.alternative_action}”",
+        "text": prompt[0]["content"],
+    }
+
+
+def _transcripts(played: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """One task, the one on which the trained model scored best, as each player played it."""
+    lines = played["act-imitate"]
+    best = max(range(len(lines)), key=lambda n: (lines[n]["score"], -n))
+    shown = []
+    for name in ("expert", "act-imitate", "imitate", "random"):
+        line = played[name][best]
+        rows: list[dict[str, str]] = [{"style": "", "text": f"{line['goal']}\n"}]
+        for turn in line["turns"]:
+            style = "act" if turn["action_valid"] else "bad"
+            rows.append({"style": style, "text": f"> {turn['action']}"})
+            rows.append({"style": "", "text": _cut(turn["observation"])})
+        end = f"score {line['score']:.2f} after {line['steps']} steps"
+        title = f"{_PLAYERS[name]}: {line['task_id']}, {end}"
+        shown.append({"title": title, "lines": rows})
+    return shown
+
+
+def _cut(text: str, limit: int = 160) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[:limit].rstrip()} …"
+
+
+def _interval(judged: Mapping[str, Any], prefix: str) -> tuple[float, float, float]:
+    low, high = judged[f"{prefix}accuracy_95"]
+    return judged[f"{prefix}accuracy"], low, high
+
+
+def _score(result: Mapping[str, Any]) -> tuple[float, float, float]:
+    low, high = json.loads(result["mean_score_95"])
+    return result["mean_score"], low, high
+
+
+def _history(folder: Path, key: str) -> list[tuple[float, float]]:
+    lines = map(json.loads, (folder / "log_history.jsonl").read_text().splitlines())
+    return [(line["step"], line[key]) for line in lines if key in line]
+
+
+def _weights(out: Path) -> str:
+    size = (out / "base/model.safetensors").stat().st_size / 4  # float32, and nothing but weights
+    return f"{size / 1e6:.1f} million"
+
+
+def _short(line: str) -> str:
+    words = line.split()
+    return " ".join(words[:2]) + (f" ({Path(words[-1]).stem})" if words[1] != "collect" else "")
+
+
+def _card(value: str, label: str) -> dict[str, str]:
+    return {"value": value, "label": label}
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))

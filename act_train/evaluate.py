@@ -1,0 +1,201 @@
+"""``act-train evaluate``: play every task once, in a fixed order, and write one line per episode.
+
+Tasks are enumerated, never sampled from resets. Each line repeats all that is needed to compare
+or repeat it (task list, step limit, history, prompt, weights, seed) and holds no time, so that
+equal runs give equal bytes. A line is on the disk before the next episode begins: after a kill,
+the same command drops a torn last line and goes on. A file of another request is refused.
+
+Left out: batching over episodes, which would make the answers depend on their neighbours; and
+comparing two files, which is a matter of paired intervals over equal task lists.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from act_data.collect import select
+from act_data.policies import Policy, Query, Sample, make_policy
+from act_data.prompts import PROMPT_VERSION
+from act_data.rollout import EXPERT, make_env, play, play_expert, text_env
+from act_data.shards import digest
+from act_data.types import Trajectory
+from act_envs.types import Task
+from act_train.errors import RecipeError, ResultMismatch
+from act_train.recipe import EvaluateArguments
+
+RESAMPLES = 10_000
+
+Line = dict[str, Any]
+
+
+class _Counted:
+    """A policy that counts its answers without a readable action."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.name, self.revision = policy.name, policy.revision
+        self.sampling, self.needs_admissible = policy.sampling, policy.needs_admissible
+        self._policy = policy
+        self.format_failures = 0
+
+    def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+        answers = self._policy.sample(queries, k)
+        self.format_failures += sum(one.action is None for many in answers for one in many)
+        return answers
+
+
+def run(arguments: EvaluateArguments) -> dict[str, Any]:
+    """Evaluate, or go on evaluating.
+
+    Returns:
+        Episodes, mean score and success rate with their 95 % intervals, and mean counts.
+
+    Raises:
+        ResultMismatch: the file holds the episodes of another request.
+        UnknownTask: ``tasks`` names nothing in the split.
+    """
+    env = make_env(
+        arguments.env,
+        {
+            **arguments.make_arguments(),
+            "split": arguments.split,
+            "step_limit": arguments.step_limit,
+        },
+    )
+    try:
+        tasks = select(text_env(env).tasks(), arguments.tasks)[: arguments.limit]
+        policy = None if arguments.policy == EXPERT else _Counted(_policy(arguments))
+        request = _request(arguments, policy, tasks)
+        path = Path(arguments.output)
+        lines = _resume(path, request, tasks)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            for task in tasks[len(lines) :]:
+                failures = policy.format_failures if policy else 0
+                if policy is None:
+                    episode = play_expert(env, task.task_id, arguments.seed)
+                else:
+                    episode = play(env, policy, task.task_id, seed=arguments.seed)
+                    failures = policy.format_failures - failures
+                lines.append({**request, **_result(episode, failures)})
+                file.write(_encode(lines[-1]))
+                file.flush()
+                os.fsync(file.fileno())
+    finally:
+        env.close()
+    return summary(lines)
+
+
+def summary(lines: Sequence[Line]) -> dict[str, Any]:
+    """What a table shows of the lines of one file; intervals resample episodes."""
+    score, score_ci = _mean([line["score"] for line in lines])
+    won, won_ci = _mean([float(line["won"]) for line in lines])
+    steps = sum(line["steps"] for line in lines)
+    return {
+        "policy": lines[0]["policy"],
+        "tasks": f"{lines[0]['env']} {lines[0]['split']} ({lines[0]['task_list']})",
+        "episodes": len(lines),
+        "mean_score": score,
+        "mean_score_95": score_ci,
+        "success": won,
+        "success_95": won_ci,
+        "mean_steps": steps / len(lines),
+        "invalid_share": sum(line["invalid_actions"] for line in lines) / max(1, steps),
+        "format_failure_share": sum(line["format_failures"] for line in lines) / max(1, steps),
+    }
+
+
+def read_results(path: Path) -> list[Line]:
+    """The complete lines of a result file, in order."""
+    return list(_complete(path.read_bytes()))
+
+
+def _policy(arguments: EvaluateArguments) -> Policy:
+    return make_policy(
+        arguments.policy,
+        history=arguments.history,
+        temperature=arguments.temperature,
+        max_new_tokens=arguments.max_new_tokens,
+        thinking=arguments.thinking,
+    )
+
+
+def _request(arguments: EvaluateArguments, policy: _Counted | None, tasks: Sequence[Task]) -> Line:
+    """The part of a line that all lines of a file share."""
+    return {
+        "env": arguments.env,
+        "env_kwargs": arguments.make_arguments(),
+        "split": arguments.split,
+        "task_list": digest([task.task_id for task in tasks]),
+        "step_limit": arguments.step_limit,
+        "policy": policy.name if policy else EXPERT,
+        "revision": policy.revision if policy else "",
+        "sampling": policy.sampling if policy else {},
+        "prompt_version": PROMPT_VERSION,
+        "seed": arguments.seed,
+    }
+
+
+def _result(episode: Trajectory, format_failures: int) -> Line:
+    """The part of a line that is about its episode."""
+    return {
+        "task_id": episode.task_id,
+        "kind": episode.kind,
+        "score": episode.score,
+        "won": episode.won,
+        "steps": len(episode.transitions),
+        "invalid_actions": sum(not step.action_valid for step in episode.transitions),
+        "format_failures": format_failures,
+    }
+
+
+def _resume(path: Path, request: Line, tasks: Sequence[Task]) -> list[Line]:
+    """Finished episodes of this request; cuts a torn last line off the file."""
+    if not tasks:
+        raise RecipeError("there is no task to evaluate. Choose another split, tasks or limit.")
+    if not path.exists():
+        return []
+    raw = path.read_bytes()
+    lines = list(_complete(raw))
+    for line, task in zip(lines, tasks, strict=False):
+        here = {**request, "task_id": task.task_id}
+        other = [key for key, value in here.items() if line.get(key) != value]
+        if other:
+            raise ResultMismatch(
+                f"{path} holds another evaluation: {other[0]} is {line.get(other[0])!r} there and "
+                f"{here[other[0]]!r} here. Choose another output, or delete the file."
+            )
+    if len(lines) > len(tasks):
+        raise ResultMismatch(f"{path} holds {len(lines)} episodes, and {len(tasks)} are asked for.")
+    os.truncate(path, raw.rfind(b"\n") + 1)
+    return lines
+
+
+def _complete(raw: bytes) -> Iterator[Line]:
+    """Lines up to the first one that a kill has torn."""
+    for line in raw.splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise ResultMismatch(f"a line of the result file is no JSON: {error}") from error
+        yield value
+
+
+def _encode(line: Line) -> bytes:
+    return f"{json.dumps(line, sort_keys=True, ensure_ascii=False)}\n".encode()
+
+
+def _mean(values: Sequence[float]) -> tuple[float, str]:
+    """Mean and percentile-bootstrap interval (Efron 1979), from a generator of its own."""
+    sample = np.asarray(values, dtype=float)
+    generator = np.random.default_rng(0)
+    means = sample[generator.integers(len(sample), size=(RESAMPLES, len(sample)))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(sample.mean()), f"[{low:.3f}, {high:.3f}]"

@@ -1,0 +1,273 @@
+"""What a stage is told: dataclasses whose fields are YAML keys and command-line options at once.
+
+The options of a training stage are those below plus every field of TRL's own configuration
+(``GRPOConfig``, ``SFTConfig``). Importing this module imports neither torch nor TRL, so that
+``--help`` is fast; :func:`read` imports TRL's parser.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from act_envs.errors import nearest
+from act_train.errors import RecipeError
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class ModelArguments:
+    """Which model a stage starts from."""
+
+    model: str = _option("", "Folder of a model, or its id on the Hub.")
+    revision: str | None = _option(None, "Branch, tag or commit of a model on the Hub.")
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise RecipeError("no model is given. Set model: PATH, or make one: act-train tiny.")
+
+
+@dataclass
+class PairArguments:
+    """Which contrast pairs a stage reads, and how it shows them."""
+
+    pairs: str = _option("", "Folder or file of contrast pairs (act-data mine).")
+    history: int = _option(2, "Past turns in the prompt.")
+    validation_share: float = _option(0.1, "Share of the tasks held out; all their pairs are.")
+    max_pairs: int | None = _option(None, "Take at most so many training pairs, spread evenly.")
+    allow_split: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Splits besides train that the data may hold; never a test split."},
+    )
+
+    def __post_init__(self) -> None:
+        _need(self.pairs, "pairs")
+        _check_split(self.history, self.validation_share, self.max_pairs)
+
+
+@dataclass
+class TrajectoryArguments:
+    """Which trajectories a stage imitates, and how it shows their states."""
+
+    trajectories: str = _option("", "Folder or file of trajectories (act-data collect).")
+    history: int = _option(2, "Past turns in the prompt.")
+    validation_share: float = _option(0.1, "Share of the tasks held out; all their steps are.")
+    max_trajectories: int | None = _option(None, "Take at most so many training trajectories.")
+    allow_split: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Splits besides train that the data may hold; never a test split."},
+    )
+
+    def __post_init__(self) -> None:
+        _need(self.trajectories, "trajectories")
+        _check_split(self.history, self.validation_share, self.max_trajectories)
+
+
+@dataclass
+class RewardArguments:
+    """Terms of the reward of arXiv 2603.08706.
+
+    Which of them the judgment stage pays is reported in two ways (all three, or accuracy alone),
+    so each is set per stage.
+    """
+
+    reward_accuracy: float = _option(1.0, "The answer is the expert's action.")
+    reward_admissible: float = _option(0.1, "The answer is another admissible action.")
+    reward_format: float = _option(-0.5, "The answer has no correct action tag.")
+
+
+@dataclass
+class CritiqueArguments:
+    """What the critique stage asks of a model before it trains it."""
+
+    gate_prompts: int = _option(16, "Prompts on which a model is measured before and after.")
+    min_format_rate: float = _option(0.02, "Refuse a model that keeps the format less often.")
+
+    def __post_init__(self) -> None:
+        if self.gate_prompts < 1 or not 0 <= self.min_format_rate <= 1:
+            raise RecipeError(
+                f"gate_prompts={self.gate_prompts} must be at least 1, and "
+                f"min_format_rate={self.min_format_rate} must lie in [0, 1]."
+            )
+
+
+@dataclass
+class EvaluateArguments:
+    """Who is evaluated, on which tasks, and where the episodes are written."""
+
+    policy: str = _option("", "random-admissible, expert, or transformers:PATH[@REVISION].")
+    env: str = _option("", "Registered environment, version included (ACT/Toy-v0).")
+    output: str = _option("", "JSONL file; one that exists is continued.")
+    split: str = _option("test", "Official split of the tasks.")
+    tasks: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Only these: kinds, KIND:N (the first N of a kind), task ids; all if none."
+        },
+    )
+    limit: int | None = _option(None, "Only the first so many of these.")
+    step_limit: int = _option(0, "Actions after which an episode is cut off; no default.")
+    env_kwargs: str = _option("{}", "Further arguments of gym.make, as a JSON object.")
+    history: int = _option(2, "Past turns in the prompt.")
+    temperature: float = _option(0.0, "Of the sampling; 0 is greedy.")
+    max_new_tokens: int = _option(64, "Budget of one answer.")
+    thinking: bool = _option(False, "Open a thinking block where the chat template knows one.")
+    seed: int = _option(0, "Seed of the sampling; it changes no task.")
+
+    def __post_init__(self) -> None:
+        for name in ("policy", "env", "output"):
+            _need(getattr(self, name), name)
+        if self.step_limit < 1 or (self.limit is not None and self.limit < 1):
+            raise RecipeError(
+                f"step_limit={self.step_limit} and limit={self.limit} must be at least 1: "
+                "without a step limit a policy may never finish."
+            )
+        self.make_arguments()
+
+    def make_arguments(self) -> dict[str, Any]:
+        """Further arguments of ``gym.make``."""
+        try:
+            value = json.loads(self.env_kwargs)
+        except ValueError as error:
+            raise RecipeError(f"env_kwargs={self.env_kwargs!r} is no JSON: {error}") from error
+        if not isinstance(value, dict) or value.keys() & {"split", "step_limit"}:
+            raise RecipeError(
+                f"env_kwargs={self.env_kwargs!r} must be a JSON object without split and "
+                "step_limit, which are options of their own."
+            )
+        return value
+
+
+@dataclass
+class JudgeArguments:
+    """Which pairs a model judges."""
+
+    part: str = _option("held-out", "held-out, train or all: which side of the split by task.")
+    batch_size: int = _option(16, "Answers scored in one forward pass.")
+    output: str = _option("", "JSON file for the result.")
+
+    def __post_init__(self) -> None:
+        _need(self.output, "output")
+        if self.part not in (parts := ("held-out", "train", "all")):
+            raise RecipeError(f"unknown part {self.part!r}. {nearest(self.part, parts)}")
+
+
+@dataclass
+class TinyArguments:
+    """A model from scratch, small enough to be trained on one CPU core."""
+
+    out: str = _option("", "Folder to save the model in.")
+    texts: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Folders or files of pairs or trajectories: texts for the tokenizer."},
+    )
+    seed: int = _option(0, "Seed of the weights.")
+    vocabulary: int = _option(2048, "Size of the vocabulary.")
+    hidden: int = _option(128, "Width.")
+    layers: int = _option(2, "Depth.")
+
+    def __post_init__(self) -> None:
+        _need(self.out, "out")
+        if not self.texts:
+            raise RecipeError("no texts are given. Set texts: [FOLDER] of pairs or trajectories.")
+
+
+def read(argv: Sequence[str], *types: type) -> tuple[Any, ...]:
+    """Fill dataclasses from ``--config FILE`` and options; an option beats the file.
+
+    Args:
+        argv: command line without program and stage.
+        types: dataclasses with distinct fields.
+
+    Returns:
+        One instance per type.
+
+    Raises:
+        RecipeError: the file is missing or no YAML mapping, a key or an option is unknown, or a
+            value is not accepted.
+    """
+    from trl import TrlParser  # pyright: ignore[reportPrivateImportUsage]
+
+    class Parser(TrlParser):
+        def error(self, message: str) -> NoReturn:  # argparse would print its usage and exit
+            raise RecipeError(f"{message}.")
+
+    path, options = _take_config(argv)
+    known = [f.name for type_ in types for f in fields(type_) if f.init]
+    config = {} if path is None else _load(path)
+    for key in config:
+        if key not in known:
+            raise RecipeError(f"{path}: unknown key {key!r}. {nearest(key, known)}")
+    parser = Parser(cast(Any, types), allow_abbrev=False)
+    # As text, values of the file pass the same conversions as options: 1e-6 is no float in YAML.
+    parser.set_defaults_with_config(
+        **{k: str(v) if isinstance(v, int | float) else v for k, v in config.items()}
+    )
+    try:
+        *found, rest = parser.parse_args_into_dataclasses(options, return_remaining_strings=True)
+    except (TypeError, ValueError, ImportError) as error:  # how TRL's dataclasses refuse values
+        raise RecipeError(f"{path or 'options'}: {error}") from error
+    if rest:
+        flags = [f"--{name}" for name in known]
+        raise RecipeError(f"unknown option {rest[0]!r}. {nearest(rest[0], flags)}")
+    return tuple(found)
+
+
+def packaged() -> list[str]:
+    """Names of the recipes that ship with the package, which ``--config`` takes like paths."""
+    recipes = files("act_train").joinpath("recipes").iterdir()
+    return sorted(entry.name for entry in recipes if entry.name.endswith(".yaml"))
+
+
+def _take_config(argv: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The file behind ``--config FILE`` or ``--config=FILE``, and the other options."""
+    options = [part for arg in argv for part in _separate(arg)]
+    if "--config" not in options:
+        return None, options
+    at = options.index("--config")
+    if at + 1 == len(options):
+        raise RecipeError("--config names no file.")
+    name = options[at + 1]
+    path = Path(name)
+    if not path.is_file():
+        if name not in packaged():
+            raise RecipeError(f"recipe {name!r} does not exist. {nearest(name, packaged())}")
+        path = Path(str(files("act_train").joinpath("recipes", name)))
+    return path, options[:at] + options[at + 2 :]
+
+
+def _separate(arg: str) -> list[str]:
+    return ["--config", arg.partition("=")[2]] if arg.startswith("--config=") else [arg]
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is no YAML: {error}") from error
+    if not isinstance(config, dict):
+        raise RecipeError(f"{path} must hold a YAML mapping of options, not {config!r:.60}.")
+    return {str(key): value for key, value in config.items()}
+
+
+def _need(value: str, name: str) -> None:
+    if not value:
+        raise RecipeError(f"{name} is not set. Set {name}: VALUE in the recipe, or --{name} VALUE.")
+
+
+def _check_split(history: int, share: float, limit: int | None) -> None:
+    if history < 0:
+        raise RecipeError(f"history={history} must not be negative.")
+    if not 0 <= share < 1:
+        raise RecipeError(f"validation_share={share} must lie in [0, 1).")
+    if limit is not None and limit < 1:
+        raise RecipeError(f"a limit of {limit} leaves no data. Leave it out for all of them.")

@@ -1,0 +1,61 @@
+"""Every case of the reward, and that the terms add up to the paper's."""
+
+from __future__ import annotations
+
+import pytest
+
+from act_train.recipe import RewardArguments
+from act_train.rewards import REWARDS, Case, case_of, expert_match, weights
+
+ADMISSIBLE = "open door\ngo to kitchen\nlook around"
+
+
+@pytest.mark.parametrize(
+    ("text", "case", "reward"),
+    [
+        ("<action>open door</action>", Case.EXPERT, 1.0),
+        ("<think><action>look around</action></think><action>open door</action>", Case.EXPERT, 1.0),
+        ("I say <action>  open door </action>.", Case.EXPERT, 1.0),
+        ("<action>look around</action>", Case.ADMISSIBLE, 0.1),
+        ("<action>Open door</action>", Case.OTHER, 0.0),
+        ("<action>open  door</action>", Case.OTHER, 0.0),
+        ("<action>open door\nlook around</action>", Case.UNREADABLE, -0.5),
+        ("open door", Case.UNREADABLE, -0.5),
+        ("", Case.UNREADABLE, -0.5),
+        ("<action></action>", Case.UNREADABLE, -0.5),
+        ("<action>open door", Case.UNREADABLE, -0.5),
+        ("<think><action>open door</action>", Case.UNREADABLE, -0.5),
+        ("<action>open door</action><action>look around</action>", Case.UNREADABLE, -0.5),
+    ],
+)  # fmt: skip
+def test_reward_of_a_completion(text: str, case: Case, reward: float) -> None:
+    assert case_of(text, "open door", ADMISSIBLE) is case
+    columns = {"expert_action": ["open door"], "admissible": [ADMISSIBLE]}
+    completion = [[{"role": "assistant", "content": text}]]
+    terms = [term(completions=completion, **columns, prompts=[None]) for term in REWARDS]
+    total = sum(w * t for w, [t] in zip(weights(RewardArguments()), terms, strict=True))
+    assert total == pytest.approx(reward)
+
+
+def test_an_inadmissible_expert_action_still_counts_as_the_experts() -> None:
+    assert case_of("<action>0</action>", "0", ADMISSIBLE) is Case.EXPERT
+
+
+def test_metrics_keep_unreadable_answers_apart_and_tell_positions() -> None:
+    texts = ["<action>a</action>", "<action>b</action>", "no tag", "<action>a</action>"]
+    logged: dict[str, float] = {}
+    found = expert_match(
+        [[{"role": "assistant", "content": text}] for text in texts],
+        ["a"] * 4,
+        ["a\nb"] * 4,
+        log_metric=logged.__setitem__,
+        alternative_action=["c", "b", "b", "b"],
+        expert_position=[0, 1, 1, 0],
+    )
+    assert found == [1.0, 0.0, 0.0, 1.0]
+    assert logged == {
+        "judge/names_candidate": 0.75,
+        "judge/accuracy": pytest.approx(2 / 3),
+        "judge/accuracy_expert_first": 1.0,
+        "judge/accuracy_expert_second": 0.0,
+    }
