@@ -69,6 +69,11 @@ STAGES = {
         "evaluate",
         (recipe.EvaluateArguments,),
     ),
+    "demo": _Stage(
+        "run all of it on ScienceWorld with a tiny model, and write a report",
+        "demo",
+        (recipe.DemoArguments,),
+    ),
 }
 
 
@@ -145,10 +150,15 @@ def _help(name: str) -> str:
 
 def _table(report: Mapping[str, Any]) -> str:
     width = max((len(name) for name in report), default=0)
-    return "\n".join(
-        f"{name:<{width}}  {value:.4g}" if isinstance(value, float) else f"{name:<{width}}  {value}"
-        for name, value in report.items()
-    )
+    return "\n".join(f"{name:<{width}}  {_shown(value)}" for name, value in report.items())
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_shown, value))}]"
+    return str(value)
 
 
 if __name__ == "__main__":  # accelerate launch -m act_train.cli

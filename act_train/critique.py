@@ -25,6 +25,7 @@ from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUs
 from act_train.data import Row, critique_rows, load_pairs, split_by_task, spread
 from act_train.errors import NothingToLearn, RecipeError
 from act_train.manifest import checkpoint, finish, weights_of, write_run
+from act_train.progress import show_progress
 from act_train.recipe import CritiqueArguments, ModelArguments, PairArguments, RewardArguments
 from act_train.rewards import REWARDS, weights
 
@@ -73,6 +74,7 @@ def run(
         train_dataset=Dataset.from_list(train_rows),
         eval_dataset=Dataset.from_list(gate_rows),
     )
+    show_progress(trainer)
     before = _measure(trainer)
     _open_gate(before, gate, gate_rows)
     result = trainer.train(resume_from_checkpoint=checkpoint(training))

@@ -19,3 +19,7 @@ class NothingToLearn(ActError):
 
 class ResultMismatch(ActError):
     """A result file holds the episodes of another request."""
+
+
+class DemoFailed(ActError):
+    """A step of the demo did not end well, or its folder holds another demo."""

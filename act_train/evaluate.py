@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from act_data.collect import select
 from act_data.policies import Policy, Query, Sample, make_policy
 from act_data.prompts import PROMPT_VERSION
@@ -28,8 +26,7 @@ from act_data.types import Trajectory
 from act_envs.types import Task
 from act_train.errors import RecipeError, ResultMismatch
 from act_train.recipe import EvaluateArguments
-
-RESAMPLES = 10_000
+from act_train.statistics import mean_interval
 
 Line = dict[str, Any]
 
@@ -93,8 +90,8 @@ def run(arguments: EvaluateArguments) -> dict[str, Any]:
 
 def summary(lines: Sequence[Line]) -> dict[str, Any]:
     """What a table shows of the lines of one file; intervals resample episodes."""
-    score, score_ci = _mean([line["score"] for line in lines])
-    won, won_ci = _mean([float(line["won"]) for line in lines])
+    score, score_ci = mean_interval([line["score"] for line in lines])
+    won, won_ci = mean_interval([line["won"] for line in lines])
     steps = sum(line["steps"] for line in lines)
     return {
         "policy": lines[0]["policy"],
@@ -149,9 +146,21 @@ def _result(episode: Trajectory, format_failures: int) -> Line:
         "score": episode.score,
         "won": episode.won,
         "steps": len(episode.transitions),
+        "goal": episode.goal,
+        "turns": _turns(episode),
         "invalid_actions": sum(not step.action_valid for step in episode.transitions),
         "format_failures": format_failures,
     }
+
+
+def _turns(episode: Trajectory) -> list[Line]:
+    """What was done and what came back, in order; the first entry is what was seen at the start."""
+    steps = episode.transitions
+    seen = [*(step.observation for step in steps), episode.final_observation]
+    turns: list[Line] = [{"observation": seen[0]}]
+    for step, answer in zip(steps, seen[1:], strict=True):
+        turns.append({"action": step.action, "valid": step.action_valid, "observation": answer})
+    return turns
 
 
 def _resume(path: Path, request: Line, tasks: Sequence[Task]) -> list[Line]:
@@ -190,12 +199,3 @@ def _complete(raw: bytes) -> Iterator[Line]:
 
 def _encode(line: Line) -> bytes:
     return f"{json.dumps(line, sort_keys=True, ensure_ascii=False)}\n".encode()
-
-
-def _mean(values: Sequence[float]) -> tuple[float, str]:
-    """Mean and percentile-bootstrap interval (Efron 1979), from a generator of its own."""
-    sample = np.asarray(values, dtype=float)
-    generator = np.random.default_rng(0)
-    means = sample[generator.integers(len(sample), size=(RESAMPLES, len(sample)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(sample.mean()), f"[{low:.3f}, {high:.3f}]"

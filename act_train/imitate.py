@@ -19,6 +19,7 @@ from trl import SFTConfig, SFTTrainer  # pyright: ignore[reportPrivateImportUsag
 from act_train.data import Row, imitation_rows, load_trajectories, split_by_task, spread
 from act_train.errors import TrainingData
 from act_train.manifest import checkpoint, finish, weights_of, write_run
+from act_train.progress import show_progress
 from act_train.recipe import ModelArguments, TrajectoryArguments
 
 
@@ -73,6 +74,7 @@ def fit(
         train_dataset=Dataset.from_list(list(train)),
         eval_dataset=Dataset.from_list(list(held)) if held else None,
     )
+    show_progress(trainer)
     _refuse_cut_answers(trainer, len(train), training.max_length)
     result = trainer.train(resume_from_checkpoint=checkpoint(training))
     metrics = dict(result.metrics)

@@ -4,7 +4,8 @@ For each pair and each order of the candidates, both answers are scored: the sum
 log-probabilities of their tokens after the critique prompt, the end of the turn included. The
 model names the likelier one. Reported are
 
-- ``accuracy``: share of prompts (two per pair) where that is the expert's action;
+- ``accuracy``: share of prompts (two per pair) where that is the expert's action, and its
+  bootstrap interval over tasks (``accuracy_95``);
 - ``swap_consistent``: share of pairs where it is in *both* orders (chance: 0.25);
 - ``choose_first``: share of prompts where it is the first candidate (0.5 is unbiased, and 1 is
   a model that looks at nothing else), and ``probability_first``, the mean probability of that;
@@ -32,6 +33,7 @@ from act_data.prompts import PROMPT_VERSION, Message, critique_prompt, render_an
 from act_data.types import AgentState, ContrastPair
 from act_train.data import load_pairs, split_by_task, spread
 from act_train.recipe import JudgeArguments, ModelArguments, PairArguments
+from act_train.statistics import mean_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,11 @@ def run(model: ModelArguments, data: PairArguments, arguments: JudgeArguments) -
         verdicts = judge(
             network, tokenizer, shown, history=data.history, batch_size=arguments.batch_size
         )
-        result |= {f"{prefix}{name}": value for name, value in measure(verdicts).items()}
-    write_json(Path(arguments.output), result)
+        found = {**measure(verdicts), "accuracy_95": _interval(verdicts, shown)}
+        result |= {f"{prefix}{name}": value for name, value in found.items()}
+    path = Path(arguments.output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, result)
     return result
 
 
@@ -110,6 +115,13 @@ def measure(verdicts: Sequence[Verdict]) -> dict[str, float]:
         "choose_first": sum(first) / len(first),
         "probability_first": float(probability),
     }
+
+
+def _interval(verdicts: Sequence[Verdict], pairs: Sequence[ContrastPair]) -> tuple[float, float]:
+    """Of the accuracy; tasks are resampled whole, since their pairs resemble each other."""
+    right = [_half_step(v.expert - v.other) for v in verdicts]
+    _, interval = mean_interval(right, [pair.task_id for pair in pairs for _ in range(2)])
+    return interval
 
 
 @torch.inference_mode()

@@ -160,6 +160,13 @@ class JudgeArguments:
 
 
 @dataclass
+class DemoArguments:
+    """Where the demo works."""
+
+    out: str = _option("runs/demo", "Folder for all that the demo makes; an old one is continued.")
+
+
+@dataclass
 class TinyArguments:
     """A model from scratch, small enough to be trained on one CPU core."""
 

@@ -1,0 +1,34 @@
+"""Intervals for small samples. Each call has a generator of its own: equal data, equal interval."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+RESAMPLES = 10_000
+
+
+def mean_interval(
+    values: Sequence[float], clusters: Sequence[Hashable] | None = None
+) -> tuple[float, tuple[float, float]]:
+    """Mean with its 95 % percentile-bootstrap interval (Efron 1979).
+
+    Args:
+        values: one per observation.
+        clusters: name of the cluster that each belongs to (its task): observations of one cluster
+            are not independent, so whole clusters are resampled. Each its own by default.
+
+    Returns:
+        The mean, and the bounds of the interval.
+    """
+    groups: dict[Hashable, list[float]] = {}
+    for name, value in zip(clusters or range(len(values)), values, strict=True):
+        groups.setdefault(name, []).append(float(value))
+    totals = np.array([sum(group) for group in groups.values()])
+    counts = np.array([len(group) for group in groups.values()])
+    generator = np.random.default_rng(0)
+    drawn = generator.integers(len(totals), size=(RESAMPLES, len(totals)))
+    means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(totals.sum() / counts.sum()), (float(low), float(high))

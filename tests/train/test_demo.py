@@ -1,0 +1,70 @@
+"""The demo's plan and its memory; `.ci/run` runs the demo itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from act_train import cli, demo
+from act_train.errors import DemoFailed
+from act_train.recipe import DemoArguments, packaged
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Commands that were executed; none of them really is, and no report is written."""
+    lines: list[str] = []
+    monkeypatch.setattr(demo, "_execute", lambda command: lines.append(" ".join(command)))
+    monkeypatch.setattr(demo, "write_report", lambda out, seconds: out / "report.html")
+    return lines
+
+
+def test_every_step_is_a_command_that_exists(tmp_path: Path) -> None:
+    made = {str(tmp_path / name) for name in ("trajectories", "pairs")}
+    for program, stage, *options in demo.commands(tmp_path):
+        assert program in ("act-data", "act-train")
+        if program == "act-train":
+            assert stage in cli.STAGES
+        if "--config" in options:
+            assert options[options.index("--config") + 1] in packaged()
+        # What a step reads, an earlier step has written.
+        inputs = [options[i + 1] for i, o in enumerate(options) if o in ("--model", "--pairs")]
+        assert set(inputs) <= made
+        made |= {options[i + 1] for i, o in enumerate(options) if o in ("--out", "--output_dir")}
+
+
+def test_a_demo_goes_on_where_it_stopped(
+    tmp_path: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = len(demo.commands(tmp_path))
+
+    def interrupt(command: Any) -> None:
+        if len(ran) == 3:
+            raise KeyboardInterrupt
+        ran.append(" ".join(command))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(demo, "_execute", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            demo.run(DemoArguments(str(tmp_path)))
+    result = demo.run(DemoArguments(str(tmp_path)))
+    assert len(ran) == len(set(ran)) == steps
+    assert Path(result["report"]).name == "report.html"
+    demo.run(DemoArguments(str(tmp_path)))
+    assert len(ran) == steps
+
+
+def test_a_demo_of_other_code_is_not_continued(tmp_path: Path, ran: list[str]) -> None:
+    demo.run(DemoArguments(str(tmp_path)))
+    memory = json.loads((tmp_path / "demo.json").read_text())
+    (tmp_path / "demo.json").write_text(json.dumps({**memory, "code": "other"}))
+    with pytest.raises(DemoFailed, match="rm -r"):
+        demo.run(DemoArguments(str(tmp_path)))
+
+
+def test_a_step_that_fails_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DemoFailed, match="act-data collect --env nonsense"):
+        demo._execute(("act-data", "collect", "--env", "nonsense", "--out", str(tmp_path)))
