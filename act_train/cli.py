@@ -156,7 +156,7 @@ def _table(report: Mapping[str, Any]) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    if isinstance(value, tuple):
+    if isinstance(value, list):
         return f"[{', '.join(map(_shown, value))}]"
     return str(value)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import shlex
 import sys
 import time
@@ -81,7 +82,8 @@ def commands(out: Path) -> list[Command]:
     def judge(model: str) -> Command:
         return (
             "act-train", "judge", "--model", f"{out}/{model}", "--pairs", f"{out}/pairs",
-            "--history", "1", "--validation_share", f"{HELD_OUT}", "--output", f"{out}/judge/{model}.json",
+            "--history", "1", "--validation_share", f"{HELD_OUT}",
+            "--output", f"{out}/judge/{model}.json",
         )  # fmt: skip
 
     def play(player: str) -> Command:
@@ -164,6 +166,7 @@ def _quiet() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # of loading and saving, milliseconds each
+    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # as the recipes; DeepSpeed warns of it else
     warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|accelerate|datasets)\b")
     for name in ("transformers", "trl", "accelerate", "datasets", "torch"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -167,8 +167,9 @@ def _svg(figure: Any, name: str) -> Markup:
     from matplotlib import rc_context
 
     text = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
     return Markup(text.getvalue()[text.getvalue().index("<svg") :])
 
 

@@ -11,7 +11,7 @@ RESAMPLES = 10_000
 
 def mean_interval(
     values: Sequence[float], clusters: Sequence[Hashable] | None = None
-) -> tuple[float, tuple[float, float]]:
+) -> tuple[float, list[float]]:
     """Mean with its 95 % percentile-bootstrap interval (Efron 1979).
 
     Args:
@@ -31,4 +31,4 @@ def mean_interval(
     drawn = generator.integers(len(totals), size=(RESAMPLES, len(totals)))
     means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
-    return float(totals.sum() / counts.sum()), (float(low), float(high))
+    return float(totals.sum() / counts.sum()), [float(low), float(high)]
