@@ -169,7 +169,7 @@ def check_step_limit(make: Make) -> None:
 
 
 def check_admissible_actions(make: Make) -> None:
-    """What is offered is taken: each offered action is valid in the state that offered it."""
+    """What is offered at the start is taken, without repetition and in a fixed order."""
     with _made(make, step_limit=None) as env:
         u = _inner(env)
         env.reset(seed=4)

@@ -92,8 +92,8 @@ class StepInfo(TypedDict):
         kind: family of that task.
         goal: the instruction given to the agent.
         step: actions taken so far, invalid ones included.
-        score: progress in [0, 1]; the sum of the rewards so far.
-        raw_score: the simulator's own number.
+        score: progress in [0, 1]; the sum of the rewards so far, 0 at ``reset``.
+        raw_score: the simulator's own number, in its own units.
         won: full success (``score`` is 1).
         failed: the episode ended without it.
         action_valid: the simulator took the last action as one of its own; True at ``reset``.

@@ -117,7 +117,7 @@ def measure(verdicts: Sequence[Verdict]) -> dict[str, float]:
     }
 
 
-def _interval(verdicts: Sequence[Verdict], pairs: Sequence[ContrastPair]) -> tuple[float, float]:
+def _interval(verdicts: Sequence[Verdict], pairs: Sequence[ContrastPair]) -> list[float]:
     """Of the accuracy; tasks are resampled whole, since their pairs resemble each other."""
     right = [_half_step(v.expert - v.other) for v in verdicts]
     _, interval = mean_interval(right, [pair.task_id for pair in pairs for _ in range(2)])

@@ -83,7 +83,9 @@ class ScienceWorldEnv(TextEnv):
       like opening what is locked), as a request that it asked back about, as one of the three
       commands, or as an answer that it had offered.
     - ``admissible_actions`` (with ``admissible=True``): upstream's valid actions, each once, in the
-      order of their characters; 400 to 4,000 of them. They cost more than the step itself, and
+      order of their characters; 400 to 4,000 of them. Upstream names some things (cups of paint,
+      bees, the sewer) in ways that its own parser does not know, so some of these are refused
+      (``action_valid`` False): nothing to about half of a random walk, depending on the room. They cost more than the step itself, and
       contain ``reset task``. Asking for them changes nothing; in upstream's Python package it
       moves the random numbers of the episode (the bees outside fly elsewhere).
 
