@@ -86,8 +86,9 @@ class ScienceWorldEnv(TextEnv):
       order of their characters; 400 to 4,000 of them. Upstream names some things (cups of paint,
       bees, the sewer) in ways that its own parser does not know, so some of these are refused
       (``action_valid`` False): nothing to about half of a random walk, depending on the room.
-      They cost more than the step itself, and contain ``reset task``. Asking for them changes nothing; in upstream's Python package it
-      moves the random numbers of the episode (the bees outside fly elsewhere).
+      They cost more than the step itself, and contain ``reset task``. Asking for them changes
+      nothing; in upstream's Python package it moves the random numbers of the episode (the bees
+      outside fly elsewhere).
 
     The expert (``expert_action``) is upstream's gold path, known only while the episode has
     followed it from the start. Finding it takes seconds at the first question for a task.
