@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -27,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 2 after an error of the user's or of the data, told in one line; 130 after Ctrl-C.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a locale without Unicode is no reason to fail
     config = tyro.cli(  # pyright: ignore[reportCallIssue]
         _Command,  # pyright: ignore[reportArgumentType]
         prog="act-data",
@@ -42,7 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted: the same command goes on from here.", file=sys.stderr)
         return 130
     counts = json.dumps(summary["counts"]).strip("{}").replace('"', "")
-    print(f"{summary['rows']} rows in {config.out} ({counts})")
+    try:  # around this alone: a pipe that breaks during the work is a failure of the work
+        print(f"{summary['rows']} rows in {config.out} ({counts})", flush=True)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; what is still to be flushed or printed goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

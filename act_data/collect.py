@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from act_data.policies import check_seed
 from act_data.rollout import make_env, play_expert, text_env
 from act_data.shards import Result, Run, digest, versions
 from act_data.splits import TRAIN, check_split
@@ -71,13 +72,16 @@ def collect(config: Collect) -> dict[str, Any]:
         RunConflict: the folder holds something else.
         RunLocked: another process works in it.
         UnknownArgument: an option has a value that cannot be used.
+        UnknownSplit: the environment has no such split.
         UnknownTask: ``tasks`` names nothing in this split.
     """
-    check_split(config.split, config.allow_split)
+    check_seed(config.seed)
     kwargs = {**_json_object(config.env_kwargs), "split": config.split}
     kwargs["step_limit"] = config.step_limit
     env = make_env(config.env, kwargs)
     try:
+        # After the environment, which knows better what is wrong with a split that it has not.
+        check_split(config.split, config.allow_split)
         inner = text_env(env)
         tasks = select(inner.tasks(), config.tasks)[: _positive(config.limit)]
 
@@ -131,7 +135,7 @@ def select(tasks: Sequence[Task], wanted: Sequence[str]) -> list[Task]:
             found = [ids[name]]
         elif name in kinds:
             found = kinds[name]
-        elif kind in kinds and count.isdecimal():
+        elif kind in kinds and count.isdecimal() and int(count) > 0:
             found = kinds[kind][: int(count)]
         else:
             raise UnknownTask(

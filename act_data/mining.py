@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from act_data.policies import Policy, Query, Sample, make_policy, seed_of
+from act_data.policies import Policy, Query, Sample, check_seed, make_policy, seed_of
 from act_data.prompts import PROMPT_VERSION
 from act_data.rollout import make_env, replay, text_env
 from act_data.schema import data_files, read_trajectories
@@ -205,11 +205,9 @@ def mine_with(policy: Policy, config: Mine) -> dict[str, Any]:
     The run is known by the policy's name, revision and sampling: these must tell two policies
     apart.
     """
-    if config.k < 1 or config.seed < 0 or (config.limit is not None and config.limit < 1):
-        raise UnknownArgument(
-            f"k={config.k} and limit={config.limit} must be at least 1, seed={config.seed} at "
-            "least 0."
-        )
+    if config.k < 1 or (config.limit is not None and config.limit < 1):
+        raise UnknownArgument(f"k={config.k} and limit={config.limit} must be at least 1.")
+    check_seed(config.seed)
     items = _items(list(read_trajectories(config.trajectories)), config)
     request = {
         "command": "mine",

@@ -31,6 +31,7 @@ _CONTENT = (
     "adapter_config.json",
     "adapter_model*",
 )
+_TOKENIZER = ("tokenizer*", "vocab*", "*.model")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -51,6 +52,7 @@ def load_model(path: str | Path, revision: str | None = None) -> tuple[Any, Any,
         UnknownArgument: a folder was given with a revision.
     """
     try:
+        import safetensors
         import torch
         import transformers
     except ImportError as error:
@@ -62,7 +64,7 @@ def load_model(path: str | Path, revision: str | None = None) -> tuple[Any, Any,
         # A folder, never a Hub id: what is loaded is exactly what the revision names.
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         model: Any = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise ModelNotFound(
             f"{path} holds no causal language model that transformers "
             f"{transformers.__version__} can load: {error}"
@@ -83,12 +85,36 @@ def _folder(path: str, revision: str | None) -> tuple[Path, str]:
                 f"{path} holds no model: config.json is missing. "
                 "Give the folder that save_pretrained() wrote."
             )
+        check_files(folder)
         return folder, content_hash(folder)
     if folder.exists() or not _HUB_ID.fullmatch(path):
         raise ModelNotFound(
             f"{path} is neither a folder nor the id of a model on the Hub (owner/name)."
         )
     return _download(path, revision)
+
+
+def check_files(folder: Path) -> None:
+    """Refuse a model that would fail late, or in words that do not name what is missing.
+
+    Raises:
+        ModelNotFound: the folder holds no tokenizer, or weights that are cut short.
+    """
+    import safetensors
+
+    if not any(path for pattern in _TOKENIZER for path in folder.glob(pattern)):
+        raise ModelNotFound(
+            f"{folder} holds no tokenizer: tokenizer.json is missing. "
+            "Save the tokenizer there as well: tokenizer.save_pretrained(folder)."
+        )
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            with safetensors.safe_open(path, framework="pt"):  # reads the header alone
+                pass
+        except safetensors.SafetensorError as error:
+            raise ModelNotFound(
+                f"{path} is damaged or cut short ({error}). Copy or train the model again."
+            ) from error
 
 
 def content_hash(folder: Path) -> str:

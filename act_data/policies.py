@@ -21,7 +21,7 @@ from act_data.prompts import action_prompt, parse_answer, render_answer
 from act_data.types import AgentState
 from act_envs.errors import UnknownArgument, nearest
 
-__all__ = ["Policy", "Query", "Sample", "load_model", "make_policy", "seed_of"]
+__all__ = ["Policy", "Query", "Sample", "check_seed", "load_model", "make_policy", "seed_of"]
 
 _SPECS = ("random-admissible", "transformers:<path or hub id>[@revision]")
 
@@ -82,6 +82,7 @@ def make_policy(
     max_new_tokens: int = 32,
     top_p: float = 1.0,
     thinking: bool = False,
+    also: tuple[str, ...] = (),
 ) -> Policy:
     """The policy that a specification names.
 
@@ -94,6 +95,7 @@ def make_policy(
         top_p: nucleus of the sampling (arXiv 1904.09751); 1 is the whole distribution.
         thinking: let chat templates that know ``enable_thinking`` open a thinking block, which
             the budget must leave room for.
+        also: specifications that the caller knows besides, to be suggested as well.
 
     Raises:
         UnknownArgument: the specification or a parameter is none of the accepted ones.
@@ -113,7 +115,8 @@ def make_policy(
     scheme, _, target = spec.partition(":")
     if scheme != "transformers" or not target:
         # The scheme alone must find its long form as well.
-        known = [s for s in _SPECS if scheme and s.startswith(scheme)] or _SPECS
+        specs = (*also, *_SPECS)
+        known = [s for s in specs if scheme and s.startswith(scheme)] or specs
         hint = f"Did you mean {known[0]!r}?" if len(known) == 1 else nearest(spec, known)
         raise UnknownArgument(f"unknown policy {spec!r}. {hint}")
     path, _, revision = (target, "", "") if Path(target).is_dir() else target.partition("@")
@@ -126,6 +129,16 @@ def make_policy(
         top_p=top_p,
         thinking=thinking,
     )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that rows cannot hold.
+
+    Raises:
+        UnknownArgument: it is negative, or needs more than 63 bits.
+    """
+    if not 0 <= seed < 2**63:
+        raise UnknownArgument(f"seed={seed} must lie between 0 and {2**63 - 1}.")
 
 
 def seed_of(*parts: str | int) -> tuple[int, ...]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import (
+    find_highest_version,
+    get_env_id,
+    load_env_creator,
+    parse_env_id,
+)
 
 import act_envs  # registers the ids that gym.make knows
 from act_data.errors import ReplayMismatch
@@ -24,6 +31,25 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env[str, str]:
     Raises:
         UnknownArgument: the environment is registered but not one of ours.
     """
+    module, _, name = env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        # Before it is made: another environment would refuse our arguments in words of its own.
+        namespace, bare, version = parse_env_id(name)
+        if version is None:
+            name = get_env_id(namespace, bare, find_highest_version(namespace, bare))
+        entry = gym.spec(name).entry_point
+        entry = load_env_creator(entry) if isinstance(entry, str) else entry
+    except ImportError as error:
+        raise UnknownArgument(
+            f"environment {env_id!r} cannot be imported ({error}). "
+            "Take an id that begins with ACT/."
+        ) from error
+    if not (isinstance(entry, type) and issubclass(entry, act_envs.TextEnv)):
+        raise UnknownArgument(
+            f"{env_id!r} is no text environment. Take an id that begins with ACT/."
+        )
     env = gym.make(env_id, **env_kwargs)
     text_env(env)
     return env

@@ -177,16 +177,30 @@ def _check(out: Path, request: Mapping[str, Any]) -> None:
         raise RunConflict(
             f"{path} cannot be read ({error}). Choose a new folder with --out."
         ) from error
-    have, want = _flat(found), _flat(json.loads(json.dumps(request)))
-    differing = [key for key in sorted({*have, *want}) if have.get(key) != want.get(key)]
-    if differing:
-        pairs = "; ".join(
-            f"{key} is {have.get(key)!r} there, {want.get(key)!r} now" for key in differing
-        )
+    if not isinstance(found, dict):
+        raise RunConflict(f"{path} describes no run. Choose a new folder with --out.")
+    there, now = found.get("command"), request.get("command")
+    if there != now:  # then every other key differs as well, and none of them says more
         raise RunConflict(
-            f"{out} holds another run: {pairs}. Nothing was changed. "
+            f"{out} holds a run of another command: {there!r} there, {now!r} now. "
+            "Nothing was changed. Choose a new folder with --out."
+        )
+    differing = differences(found, request)
+    if differing:
+        raise RunConflict(
+            f"{out} holds another run: {'; '.join(differing)}. Nothing was changed. "
             "Give the same arguments to go on with it, or choose a new folder with --out."
         )
+
+
+def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two requests: the dotted name of each leaf, with both of its values."""
+    have, want = _flat(there), _flat(json.loads(json.dumps(now)))
+    return [
+        f"{key} is {have.get(key)!r} there, {want.get(key)!r} now"
+        for key in sorted({*have, *want})
+        if have.get(key) != want.get(key)
+    ]
 
 
 def _flat(value: object, name: str = "") -> dict[str, object]:

@@ -17,7 +17,7 @@ def check_split(split: str, allowed: Sequence[str]) -> None:
         allowed: splits that the user named, besides ``train``.
 
     Raises:
-        ForbiddenSplit: the split is ``train`` or allowed nowhere, or is a test split, which
+        ForbiddenSplit: the split is neither ``train`` nor allowed, or is a test split, which
             cannot be allowed.
     """
     if split.startswith("test"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import io
 import logging
 import os
 import sys
@@ -62,7 +63,7 @@ STAGES = {
     "judge": _Stage(
         "measure how well a model tells expert actions from alternatives",
         "judge",
-        (recipe.ModelArguments, recipe.PairArguments, recipe.JudgeArguments),
+        (recipe.ModelArguments, recipe.JudgedPairArguments, recipe.JudgeArguments),
     ),
     "evaluate": _Stage(
         "play every task of a split once and report scores",
@@ -86,27 +87,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 2 for a mistake of the caller, 130 after an interrupt.
     """
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())
-        return 0
-    name, *options = arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a locale without Unicode is no reason to fail
     try:
-        if name not in STAGES:
-            raise recipe.RecipeError(f"unknown stage {name!r}. {nearest(name, STAGES)}")
-        if {"-h", "--help"} & set(options):
-            print(_help(name))
-            return 0
-        report = _run(STAGES[name], options)
-    except (ActError, gym.error.Error) as error:
-        print(f"error: {error}", file=sys.stderr)
+        answer = _answer(sys.argv[1:] if argv is None else list(argv))
+    except (ActError, gym.error.Error, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    if int(os.environ.get("RANK", "0")) == 0:  # of several processes, one speaks
-        print(_table(report))
+    try:  # around this alone: a pipe that breaks during the work is a failure of the work
+        print(answer, end="", flush=True)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; what is still to be flushed or printed goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _answer(arguments: Sequence[str]) -> str:
+    """What is printed on stdout, after the work."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        return f"{_overview()}\n"
+    name, *options = arguments
+    if name not in STAGES:
+        raise recipe.RecipeError(f"unknown stage {name!r}. {nearest(name, STAGES)}")
+    if {"-h", "--help"} & set(options):
+        return f"{_help(name)}\n"
+    report = _run(STAGES[name], options)
+    speaks = int(os.environ.get("RANK", "0")) == 0  # of several processes, one
+    return f"{_table(report)}\n" if speaks else ""
 
 
 def _run(stage: _Stage, options: Sequence[str]) -> Mapping[str, Any]:
@@ -149,8 +159,16 @@ def _help(name: str) -> str:
 
 
 def _table(report: Mapping[str, Any]) -> str:
-    width = max((len(name) for name in report), default=0)
-    return "\n".join(f"{name:<{width}}  {_shown(value)}" for name, value in report.items())
+    numbers = {name: value for name, value in report.items() if not _rows(value)}
+    width = max((len(name) for name in numbers), default=0)
+    return "\n".join(f"{name:<{width}}  {_shown(value)}" for name, value in numbers.items())
+
+
+def _rows(value: object) -> bool:
+    """A list that only a file has room for."""
+    return isinstance(value, list) and (
+        len(value) > 8 or any(isinstance(one, list) for one in value)
+    )
 
 
 def _shown(value: object) -> str:

@@ -27,7 +27,7 @@ from act_train.errors import NothingToLearn, RecipeError
 from act_train.manifest import checkpoint, finish, weights_of, write_run
 from act_train.progress import show_progress
 from act_train.recipe import CritiqueArguments, ModelArguments, PairArguments, RewardArguments
-from act_train.rewards import REWARDS, weights
+from act_train.rewards import REWARDS, judged, weights
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +111,8 @@ def _measure(trainer: GRPOTrainer) -> dict[str, float]:
     metrics = trainer.evaluate()
     wanted = ("rewards/", "judge/", "reward", "frac_reward_zero_std", "completions/clipped_ratio")
     rates = {name.removeprefix("eval_"): value for name, value in metrics.items()}
-    return {name: value for name, value in rates.items() if name.startswith(wanted)}
+    found = {name: value for name, value in rates.items() if name.startswith(wanted)}
+    return {**found, **judged(found)}
 
 
 def _check(training: GRPOConfig) -> None:

@@ -57,16 +57,21 @@ def split_by_task(records: Sequence[Record], share: float) -> tuple[list[Record]
 
     Args:
         records: what is split.
-        share: about this share of the tasks is held out; at least one task if above 0.
+        share: about this share of the tasks is held out.
 
     Returns:
         Training records and held-out records, each in their old order.
 
     Raises:
-        TrainingData: no task would be left to train on.
+        TrainingData: no task would be left to train on, or none is held out by a share above 0.
     """
-    tasks = sorted({r.task_id for r in records}, key=_place)
-    held = {task for task in tasks if _place(task) < share} or set(tasks[: 1 if share else 0])
+    tasks = {r.task_id for r in records}
+    held = {task for task in tasks if _place(task) < share}
+    if share > 0 and not held:  # one picked for want of another might be trained on elsewhere
+        raise TrainingData(
+            f"no task falls into validation_share={share} of {len(tasks)} tasks. "
+            "Raise it or take more tasks, or set validation_share: 0."
+        )
     if len(held) == len(tasks):
         raise TrainingData(
             f"validation_share={share} holds out all of the {len(tasks)} tasks. "

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from act_data.files import write_json
-from act_train.demo_report import HELD_OUT, write_report
+from act_train.demo_report import HELD_OUT, HISTORY, write_report
 from act_train.errors import DemoFailed
 from act_train.recipe import DemoArguments
 
@@ -58,7 +58,7 @@ def run(arguments: DemoArguments) -> dict[str, Any]:
     for number, command in enumerate(plan, 1):
         line = shlex.join(command)
         sys.stderr.write(f"\n\x1b[1m[{number}/{len(plan)}]\x1b[0m $ {line}\n")
-        if line in done:
+        if line in done and _output(command).exists():
             sys.stderr.write(f"done before ({done[line]:.0f} s)\n")
             continue
         start = time.perf_counter()
@@ -82,7 +82,7 @@ def commands(out: Path) -> list[Command]:
     def judge(model: str) -> Command:
         return (
             "act-train", "judge", "--model", f"{out}/{model}", "--pairs", f"{out}/pairs",
-            "--history", "1", "--validation_share", f"{HELD_OUT}",
+            "--history", f"{HISTORY}", "--validation_share", f"{HELD_OUT}",
             "--output", f"{out}/judge/{model}.json",
         )  # fmt: skip
 
@@ -106,7 +106,7 @@ def commands(out: Path) -> list[Command]:
         train("imitate", "base", "trajectories", "policy"),
         (
             "act-data", "mine", "--trajectories", f"{out}/trajectories",
-            "--policy", f"transformers:{out}/policy", "--k", "4", "--history", "1",
+            "--policy", f"transformers:{out}/policy", "--k", "4", "--history", f"{HISTORY}",
             "--max-new-tokens", "24", "--limit", "240", "--out", f"{out}/pairs", "--progress",
         ),
         train("warm-start", "policy", "pairs", "warm-start"),
@@ -142,13 +142,23 @@ def _done(out: Path) -> dict[str, float]:
     path = out / "demo.json"
     if not path.exists():
         return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if found["code"] != _code():
-        raise DemoFailed(
-            f"{out} holds a demo of another version of this package. "
-            f"Delete it (rm -r {out}), or choose another folder with --out."
-        )
-    return found["seconds"]
+    remedy = f"Delete it (rm -r {out}), or choose another folder with --out."
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        code, seconds = found["code"], found["seconds"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise DemoFailed(f"{path} is not what the demo wrote ({error}). {remedy}") from error
+    if code != _code():
+        raise DemoFailed(f"{out} holds a demo of another version of this package. {remedy}")
+    return seconds
+
+
+def _output(command: Command) -> Path:
+    """What the step leaves behind."""
+    (place,) = (
+        i for i, word in enumerate(command) if word in ("--out", "--output_dir", "--output")
+    )
+    return Path(command[place + 1])
 
 
 def _code() -> str:
@@ -163,9 +173,12 @@ def _code() -> str:
 
 def _quiet() -> None:
     """Keep the libraries' notes for developers off the newcomer's terminal."""
+    import datasets
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # of loading and saving, milliseconds each
+    # Of tokenising, loading and saving, milliseconds each; the training bars stay.
+    datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # as the recipes; DeepSpeed warns of it else
     warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|accelerate|datasets)\b")
     for name in ("transformers", "trl", "accelerate", "datasets", "torch"):

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from act_data.prompts import critique_prompt
-from act_data.schema import read_pairs
+from act_data.schema import read_pairs, read_trajectories
 from act_data.types import ContrastPair
 from act_envs import __version__
 from act_train import report
 from act_train.data import split_by_task
 from act_train.evaluate import read_results, summary
+from act_train.statistics import mean_interval
 
-HELD_OUT = 0.25
-NAMED = "rewards/expert_match/mean"
+HELD_OUT, HISTORY = 0.25, 1  # of every step: share of the tasks, past turns in the prompt
 _PLAYERS = {
     "random": "random admissible action",
     "policy": "tiny model, first policy",
@@ -60,6 +60,8 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
     played = {name: read_results(out / f"evaluation/{name}.jsonl") for name in _PLAYERS}
     results = {name: summary(lines) for name, lines in played.items()}
     base, gate = _json(out / "base/config.json"), _json(out / "critique/metrics.json")
+    recipe = _json(out / "critique/run.json")["arguments"]
+    states = sum(len(t.transitions) for t in read_trajectories(out / "trajectories"))
     before, after = judged["warm-start"], judged["critique"]
     reward = _history(out / "critique", "reward")
     minutes = sum(seconds.values()) / 60
@@ -71,9 +73,12 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
         ),
         "cards": [
             _card(
-                f"{gate['before_' + NAMED]:.2f} → {gate['after_' + NAMED]:.2f}",
-                "of the answers on held-out tasks name the expert's action, "
-                "before → after the critique stage",
+                f"{gate['before_judge/names_candidate']:.2f} → "
+                f"{gate['after_judge/names_candidate']:.2f}",
+                "of the answers name one of the two candidates, before → after the critique stage; "
+                f"of these {_figure(gate.get('before_judge/expert_share_of_named'))} → "
+                f"{_figure(gate.get('after_judge/expert_share_of_named'))} name the expert's "
+                f"({recipe['gate_prompts']} held-out prompts)",
             ),
             _card(
                 f"{before['accuracy']:.2f} → {after['accuracy']:.2f}",
@@ -94,6 +99,12 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
         "data_text": (
             "The environment's own expert played every chosen training task once. Only winning "
             "trajectories are kept; the rest are counted."
+        ),
+        "pairs_text": (
+            f"At {mined['counts']['states']} of the {states} states of these trajectories the "
+            "model proposed four times what it would have done; what equals the expert's action is "
+            f"dropped. Of the {len(pairs)} alternatives {mined['counts']['inadmissible']} are not "
+            "even admissible: so little can the model do yet."
         ),
         "judge_text": (
             f"{before['pairs']} pairs of {len({p.task_id for p in held})} tasks were held out. The "
@@ -162,16 +173,19 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
 
 
 def _verdict(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """One sentence on what the critique stage changed, in the direction it really went."""
-    change = after["accuracy"] - before["accuracy"]
-    low, high = after["accuracy_95"]
-    if low <= before["accuracy"] <= high:
-        return (
-            f"In this run the critique stage changed the accuracy by {change:+.3f}, "
-            "which is within chance."
-        )
-    word = "raised" if change > 0 else "lowered"
-    return f"In this run the critique stage {word} the accuracy by {abs(change):.3f}."
+    """One sentence on what the critique stage changed, pair by pair, as it really went."""
+    changes = [
+        (task, sum(new) - sum(old))
+        for (_, task, *old), (_, _, *new) in zip(before["verdicts"], after["verdicts"], strict=True)
+    ]
+    change, (low, high) = mean_interval(
+        [difference / 2 for _, difference in changes], [task for task, _ in changes]
+    )
+    if low <= 0 <= high:
+        found = "In this run the critique stage changed the accuracy by no more than chance does"
+    else:
+        found = f"In this run the critique stage {'raised' if low > 0 else 'lowered'} the accuracy"
+    return f"{found} ({change:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}, paired by task)."
 
 
 def _kinds(by_kind: Mapping[str, Mapping[str, int]]) -> list[tuple[object, ...]]:
@@ -193,13 +207,22 @@ def _mining(counts: Mapping[str, int]) -> list[tuple[str, str]]:
 
 def _judge_table(judged: Mapping[str, Mapping[str, Any]]) -> Any:
     names = {"warm-start": "before the critique stage", "critique": "after it"}
-    measures = ("accuracy", "swap_consistent", "choose_first", "no_state_accuracy")
+    measures = ("accuracy", "admissible_accuracy", "swap_consistent", "choose_first",
+                "no_state_accuracy")  # fmt: skip
     rows = [
-        (names[name], *(f"{result[measure]:.3f}" for measure in measures))
+        (names[name], *(_figure(result[measure]) for measure in measures))
         for name, result in judged.items()
     ]
     return report.table(
-        ("model", "accuracy", "right in both orders", "names the first", "without the state"), rows
+        (
+            "model",
+            "accuracy",
+            f"admissible alternatives ({judged['critique']['admissible_pairs']} pairs)",
+            "right in both orders",
+            "names the first",
+            "without the state",
+        ),
+        rows,
     )
 
 
@@ -240,7 +263,9 @@ def _one_a_kind(pairs: Sequence[ContrastPair], count: int = 3) -> list[ContrastP
 
 
 def _shown(pair: ContrastPair) -> dict[str, str]:
-    prompt = critique_prompt(pair.state, (pair.expert_action, pair.alternative_action), history=2)
+    prompt = critique_prompt(
+        pair.state, (pair.expert_action, pair.alternative_action), history=HISTORY
+    )
     return {
         "title": f"{pair.task_id}, step {pair.step}: “{pair.expert_action}” (expert) against "
         f"“{pair.alternative_action}”",
@@ -295,6 +320,10 @@ def _weights(out: Path) -> str:
 def _short(line: str) -> str:
     words = line.split()
     return " ".join(words[:2]) + (f" ({Path(words[-1]).stem})" if words[1] != "collect" else "")
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _card(value: str, label: str) -> dict[str, str]:

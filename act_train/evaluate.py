@@ -1,9 +1,10 @@
 """``act-train evaluate``: play every task once, in a fixed order, and write one line per episode.
 
 Tasks are enumerated, never sampled from resets. Each line repeats all that is needed to compare
-or repeat it (task list, step limit, history, prompt, weights, seed) and holds no time, so that
-equal runs give equal bytes. A line is on the disk before the next episode begins: after a kill,
-the same command drops a torn last line and goes on. A file of another request is refused.
+or repeat it (task list, step limit, history, prompt, weights, seed, versions) and holds no time, so
+that equal runs give equal bytes. A line is on the disk before the next episode begins: after a
+kill, the same command drops a torn last line and goes on. A file of another request is refused,
+and so is one that another process is writing.
 
 Left out: batching over episodes, which would make the answers depend on their neighbours; and
 comparing two files, which is a matter of paired intervals over equal task lists.
@@ -11,17 +12,20 @@ comparing two files, which is a matter of paired intervals over equal task lists
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from act_data.collect import select
-from act_data.policies import Policy, Query, Sample, make_policy
+from act_data.errors import RunLocked
+from act_data.policies import Policy, Query, Sample, check_seed, make_policy
 from act_data.prompts import PROMPT_VERSION
 from act_data.rollout import EXPERT, make_env, play, play_expert, text_env
-from act_data.shards import digest
+from act_data.shards import digest, versions
 from act_data.types import Trajectory
 from act_envs.types import Task
 from act_train.errors import RecipeError, ResultMismatch
@@ -54,8 +58,10 @@ def run(arguments: EvaluateArguments) -> dict[str, Any]:
 
     Raises:
         ResultMismatch: the file holds the episodes of another request.
+        RunLocked: another process writes to the file.
         UnknownTask: ``tasks`` names nothing in the split.
     """
+    check_seed(arguments.seed)
     env = make_env(
         arguments.env,
         {
@@ -66,12 +72,14 @@ def run(arguments: EvaluateArguments) -> dict[str, Any]:
     )
     try:
         tasks = select(text_env(env).tasks(), arguments.tasks)[: arguments.limit]
+        if not tasks:
+            raise RecipeError("there is no task to evaluate. Choose another split, tasks or limit.")
         policy = None if arguments.policy == EXPERT else _Counted(_policy(arguments))
         request = _request(arguments, policy, tasks)
         path = Path(arguments.output)
-        lines = _resume(path, request, tasks)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
+        with _claimed(path) as file:
+            lines = _resume(path, file, request, tasks)
             for task in tasks[len(lines) :]:
                 failures = policy.format_failures if policy else 0
                 if policy is None:
@@ -109,7 +117,20 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
 
 def read_results(path: Path) -> list[Line]:
     """The complete lines of a result file, in order."""
-    return list(_complete(path.read_bytes()))
+    return list(_complete(path, path.read_bytes()))
+
+
+@contextlib.contextmanager
+def _claimed(path: Path) -> Iterator[BinaryIO]:
+    """The file, open for reading and for appending, and to this process alone."""
+    with path.open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops it at the end
+        except BlockingIOError as error:
+            raise RunLocked(
+                f"another process is writing to {path}. Wait for it, or choose another output."
+            ) from error
+        yield file
 
 
 def _policy(arguments: EvaluateArguments) -> Policy:
@@ -119,22 +140,26 @@ def _policy(arguments: EvaluateArguments) -> Policy:
         temperature=arguments.temperature,
         max_new_tokens=arguments.max_new_tokens,
         thinking=arguments.thinking,
+        also=(EXPERT,),
     )
 
 
 def _request(arguments: EvaluateArguments, policy: _Counted | None, tasks: Sequence[Task]) -> Line:
     """The part of a line that all lines of a file share."""
+    revision = policy.revision if policy else ""
     return {
         "env": arguments.env,
         "env_kwargs": arguments.make_arguments(),
         "split": arguments.split,
         "task_list": digest([task.task_id for task in tasks]),
         "step_limit": arguments.step_limit,
+        "history": arguments.history,
         "policy": policy.name if policy else EXPERT,
-        "revision": policy.revision if policy else "",
+        "revision": revision,
         "sampling": policy.sampling if policy else {},
         "prompt_version": PROMPT_VERSION,
         "seed": arguments.seed,
+        "versions": versions("numpy", *(("torch", "transformers") if revision else ())),
     }
 
 
@@ -163,14 +188,11 @@ def _turns(episode: Trajectory) -> list[Line]:
     return turns
 
 
-def _resume(path: Path, request: Line, tasks: Sequence[Task]) -> list[Line]:
+def _resume(path: Path, file: BinaryIO, request: Line, tasks: Sequence[Task]) -> list[Line]:
     """Finished episodes of this request; cuts a torn last line off the file."""
-    if not tasks:
-        raise RecipeError("there is no task to evaluate. Choose another split, tasks or limit.")
-    if not path.exists():
-        return []
-    raw = path.read_bytes()
-    lines = list(_complete(raw))
+    file.seek(0)
+    raw = file.read()
+    lines = list(_complete(path, raw))
     for line, task in zip(lines, tasks, strict=False):
         here = {**request, "task_id": task.task_id}
         other = [key for key, value in here.items() if line.get(key) != value]
@@ -180,20 +202,28 @@ def _resume(path: Path, request: Line, tasks: Sequence[Task]) -> list[Line]:
                 f"{here[other[0]]!r} here. Choose another output, or delete the file."
             )
     if len(lines) > len(tasks):
-        raise ResultMismatch(f"{path} holds {len(lines)} episodes, and {len(tasks)} are asked for.")
-    os.truncate(path, raw.rfind(b"\n") + 1)
+        raise ResultMismatch(
+            f"{path} holds {len(lines)} episodes, and {len(tasks)} are asked for. "
+            "Choose another output, or delete the file."
+        )
+    file.truncate(raw.rfind(b"\n") + 1)
     return lines
 
 
-def _complete(raw: bytes) -> Iterator[Line]:
+def _complete(path: Path, raw: bytes) -> Iterator[Line]:
     """Lines up to the first one that a kill has torn."""
-    for line in raw.splitlines(keepends=True):
+    for number, line in enumerate(raw.splitlines(keepends=True), 1):
         if not line.endswith(b"\n"):
             return
         try:
             value = json.loads(line)
-        except ValueError as error:
-            raise ResultMismatch(f"a line of the result file is no JSON: {error}") from error
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise ResultMismatch(
+                f"line {number} of {path} is no JSON object: {line[:40]!r}. "
+                "Is that a result file? Choose another output, or delete the file."
+            )
         yield value
 
 

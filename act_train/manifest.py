@@ -20,8 +20,9 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from act_data.files import write_json
-from act_data.models import content_hash
+from act_data.models import check_files, content_hash
 from act_data.prompts import PROMPT_VERSION
+from act_data.shards import differences
 from act_envs import __version__
 from act_train.data import Row, fingerprint
 from act_train.errors import RecipeError
@@ -29,18 +30,32 @@ from act_train.recipe import ModelArguments
 
 _LIBRARIES = ("torch", "transformers", "trl", "datasets", "accelerate", "tokenizers")
 _ELSEWHERE = ("output_dir", "logging_dir", "resume_from_checkpoint")  # where, not what
+# How a run is watched and kept, and not what it learns: free to change when it goes on.
+_WATCHING = ("save_", "logging_", "log_", "eval_", "hub_", "push_to_hub", "trackio_")
+_AROUND = (
+    "report_to",
+    "run_name",
+    "project",
+    "disable_tqdm",
+    "local_rank",
+    "load_best_model_at_end",
+)
+_PATHS = ("model", "pairs", "trajectories")  # "weights" and "data" say what lies there
+_RUN = "run.json"
 
 
 def weights_of(model: ModelArguments) -> str:
     """Name of the exact weights a stage starts from: a hash of a folder, or a commit on the Hub.
 
     Raises:
+        ModelNotFound: the folder holds no tokenizer, or weights that are cut short.
         RecipeError: there is no such model. Nothing large has been read or fetched by then.
     """
     folder = Path(model.model)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise RecipeError(f"{folder} holds no model: config.json is missing.")
+        check_files(folder)
         return content_hash(folder)
     try:
         found = snapshot_download(
@@ -62,7 +77,7 @@ def write_run(
     weights: str,
     rows: Mapping[str, Sequence[Row]],
 ) -> None:
-    """Write ``run.json``.
+    """Write ``run.json``, unless that would put a new name on the results of another run.
 
     Args:
         stage: name of the stage.
@@ -70,23 +85,85 @@ def write_run(
         arguments: the dataclasses of this package that shaped it.
         weights: see :func:`weights_of`.
         rows: what the model is trained and validated on, by name.
+
+    Raises:
+        RecipeError: the checkpoint to resume belongs to another run, the run would overwrite the
+            model that it starts from, or the seed is out of range.
     """
     folder = Path(str(training.output_dir))
-    folder.mkdir(parents=True, exist_ok=True)
     own = {k: v for one in arguments for k, v in dataclasses.asdict(one).items()}
     chosen = {k: v for k, v in training.to_dict().items() if k not in _ELSEWHERE}
-    write_json(
-        folder / "run.json",
-        {
-            "stage": stage,
-            "arguments": own,
-            "training": json.loads(json.dumps(chosen, default=str)),
-            "data": {k: {"rows": len(v), "fingerprint": fingerprint(v)} for k, v in rows.items()},
-            "weights": weights,
-            "prompt_version": PROMPT_VERSION,
-            "versions": {"act-train": __version__, **{name: version(name) for name in _LIBRARIES}},
-        },
-    )
+    _refuse_overwriting(str(own.get("model", "")), folder)
+    if not 0 <= training.seed < 2**32:  # what numpy's generator takes, which transformers seeds
+        raise RecipeError(f"seed={training.seed} must lie between 0 and {2**32 - 1}.")
+    run = {
+        "stage": stage,
+        "arguments": own,
+        "training": json.loads(json.dumps(chosen, default=str)),
+        "data": {k: {"rows": len(v), "fingerprint": fingerprint(v)} for k, v in rows.items()},
+        "weights": weights,
+        "prompt_version": PROMPT_VERSION,
+        "versions": {"act-train": __version__, **{name: version(name) for name in _LIBRARIES}},
+    }
+    resumed = checkpoint(training)
+    if resumed:
+        _refuse_another_run(Path(resumed), run)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / _RUN, run)
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """The arguments of the stage that made the model in ``folder``; {} where nothing tells.
+
+    Raises:
+        RecipeError: there is a ``run.json`` that is no manifest.
+    """
+    path = folder / _RUN
+    return _manifest(path)["arguments"] if path.is_file() else {}
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecipeError(f"{path} is no JSON ({error}). Move it away, or make it anew.") from error
+    if not isinstance(found, dict) or not isinstance(found.get("arguments"), dict):
+        raise RecipeError(f"{path} is not what act-train writes. Move it away.")
+    return found
+
+
+def _refuse_overwriting(model: str, folder: Path) -> None:
+    if model and Path(model).is_dir() and Path(model).resolve() == folder.resolve():
+        raise RecipeError(
+            f"model and output_dir are the same folder, {folder}: the run would overwrite the "
+            "model that it starts from. Choose another output_dir."
+        )
+
+
+def _refuse_another_run(resumed: Path, run: Mapping[str, Any]) -> None:
+    """A checkpoint goes on as the run that it is of, or not at all."""
+    path = resumed.parent / _RUN
+    if not path.is_file():
+        return  # a checkpoint brought from elsewhere: nothing contradicts it
+    found = differences(_essence(_manifest(path)), _essence(run))
+    if found:
+        more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+        raise RecipeError(
+            f"{resumed} is a checkpoint of another run: {'; '.join(found[:3])}{more}. Nothing was "
+            "changed. Give the same values to go on with it, choose another output_dir, or "
+            f"delete {resumed.parent}."
+        )
+
+
+def _essence(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run learns from what, without where it lies and how it is watched."""
+    arguments = {k: v for k, v in run["arguments"].items() if k not in _PATHS}
+    training = {
+        name: value
+        for name, value in run.get("training", {}).items()
+        if not name.startswith(_WATCHING) and name not in _AROUND
+    }
+    return {**run, "arguments": arguments, "training": training}
 
 
 def finish(trainer: Trainer, metrics: Mapping[str, float]) -> None:

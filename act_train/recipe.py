@@ -8,11 +8,11 @@ The options of a training stage are those below plus every field of TRL's own co
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, cast, get_origin, get_type_hints
 
 from act_envs.errors import nearest
 from act_train.errors import RecipeError
@@ -50,6 +50,26 @@ class PairArguments:
     def __post_init__(self) -> None:
         _need(self.pairs, "pairs")
         _check_split(self.history, self.validation_share, self.max_pairs)
+
+
+@dataclass
+class JudgedPairArguments:
+    """Which contrast pairs a model judges, and how they are shown."""
+
+    pairs: str = _option("", "Folder or file of contrast pairs (act-data mine).")
+    history: int | None = _option(None, "Past turns in the prompt; as the model was trained, or 2.")
+    validation_share: float | None = _option(
+        None, "Share of the tasks held out; as the model was trained, or 0.1."
+    )
+    max_pairs: int | None = _option(None, "Take at most so many pairs, spread evenly.")
+    allow_split: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Splits besides train that the data may hold; never a test split."},
+    )
+
+    def __post_init__(self) -> None:
+        _need(self.pairs, "pairs")
+        _check_split(self.history or 0, self.validation_share or 0.0, self.max_pairs)
 
 
 @dataclass
@@ -113,7 +133,7 @@ class EvaluateArguments:
         },
     )
     limit: int | None = _option(None, "Only the first so many of these.")
-    step_limit: int = _option(0, "Actions after which an episode is cut off; no default.")
+    step_limit: int | None = _option(None, "Actions after which an episode is cut off; no default.")
     env_kwargs: str = _option("{}", "Further arguments of gym.make, as a JSON object.")
     history: int = _option(2, "Past turns in the prompt.")
     temperature: float = _option(0.0, "Of the sampling; 0 is greedy.")
@@ -124,11 +144,14 @@ class EvaluateArguments:
     def __post_init__(self) -> None:
         for name in ("policy", "env", "output"):
             _need(getattr(self, name), name)
-        if self.step_limit < 1 or (self.limit is not None and self.limit < 1):
+        if self.step_limit is None:
             raise RecipeError(
-                f"step_limit={self.step_limit} and limit={self.limit} must be at least 1: "
-                "without a step limit a policy may never finish."
+                "step_limit is not set, and without it a policy may never finish. "
+                "Set step_limit: NUMBER in the recipe, or --step_limit NUMBER."
             )
+        _at_least(1, step_limit=self.step_limit)
+        if self.limit is not None:
+            _check_limit(self.limit)
         self.make_arguments()
 
     def make_arguments(self) -> dict[str, Any]:
@@ -155,6 +178,7 @@ class JudgeArguments:
 
     def __post_init__(self) -> None:
         _need(self.output, "output")
+        _at_least(1, batch_size=self.batch_size)
         if self.part not in (parts := ("held-out", "train", "all")):
             raise RecipeError(f"unknown part {self.part!r}. {nearest(self.part, parts)}")
 
@@ -177,13 +201,17 @@ class TinyArguments:
     )
     seed: int = _option(0, "Seed of the weights.")
     vocabulary: int = _option(2048, "Size of the vocabulary.")
-    hidden: int = _option(128, "Width.")
+    hidden: int = _option(128, "Width, a multiple of 64.")
     layers: int = _option(2, "Depth.")
 
     def __post_init__(self) -> None:
         _need(self.out, "out")
         if not self.texts:
             raise RecipeError("no texts are given. Set texts: [FOLDER] of pairs or trajectories.")
+        _at_least(1, layers=self.layers)
+        _at_least(261, vocabulary=self.vocabulary)  # 256 bytes, 3 special tokens, 2 tags
+        if self.hidden < 64 or self.hidden % 64:  # heads of 32, two for each key-value head
+            raise RecipeError(f"hidden={self.hidden} must be a multiple of 64, such as 128.")
 
 
 def read(argv: Sequence[str], *types: type) -> tuple[Any, ...]:
@@ -207,24 +235,53 @@ def read(argv: Sequence[str], *types: type) -> tuple[Any, ...]:
             raise RecipeError(f"{message}.")
 
     path, options = _take_config(argv)
-    known = [f.name for type_ in types for f in fields(type_) if f.init]
+    known = {
+        f.name: hints[f.name]
+        for type_ in types
+        for hints in [get_type_hints(type_)]
+        for f in fields(type_)
+        if f.init
+    }
     config = {} if path is None else _load(path)
     for key in config:
         if key not in known:
             raise RecipeError(f"{path}: unknown key {key!r}. {nearest(key, known)}")
+    # Before parsing: a mistyped option would else be reported as one that is not set.
+    _check_options(options, known)
     parser = Parser(cast(Any, types), allow_abbrev=False)
     # As text, values of the file pass the same conversions as options: 1e-6 is no float in YAML.
-    parser.set_defaults_with_config(
-        **{k: str(v) if isinstance(v, int | float) else v for k, v in config.items()}
-    )
+    parser.set_defaults_with_config(**{k: _as_option(v, known[k]) for k, v in config.items()})
     try:
         *found, rest = parser.parse_args_into_dataclasses(options, return_remaining_strings=True)
     except (TypeError, ValueError, ImportError) as error:  # how TRL's dataclasses refuse values
         raise RecipeError(f"{path or 'options'}: {error}") from error
     if rest:
-        flags = [f"--{name}" for name in known]
-        raise RecipeError(f"unknown option {rest[0]!r}. {nearest(rest[0], flags)}")
+        raise _unknown_option(rest[0], known)
     return tuple(found)
+
+
+def _check_options(options: Sequence[str], known: Mapping[str, Any]) -> None:
+    for option in options:
+        name = option.removeprefix("--").partition("=")[0].replace("-", "_")
+        # argparse gives a switch that is on by default a --no_NAME as well.
+        if option.startswith("--") and not {name, name.removeprefix("no_")} & known.keys():
+            raise _unknown_option(option, known)
+
+
+def _unknown_option(option: str, known: Iterable[str]) -> RecipeError:
+    flags = [f"--{name}" for name in known]
+    return RecipeError(f"unknown option {option!r}. {nearest(option.partition('=')[0], flags)}")
+
+
+def _as_option(value: Any, type_: Any) -> Any:
+    """A value of the file in the form that the command line gives it."""
+    if isinstance(value, int | float):
+        value = str(value)
+    if get_origin(type_) is list and isinstance(value, str):
+        return [value]
+    if type_ is str and isinstance(value, dict):
+        return json.dumps(value)
+    return value
 
 
 def packaged() -> list[str]:
@@ -259,7 +316,7 @@ def _load(path: Path) -> Mapping[str, Any]:
 
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is no YAML: {error}") from error
     if not isinstance(config, dict):
         raise RecipeError(f"{path} must hold a YAML mapping of options, not {config!r:.60}.")
@@ -276,5 +333,16 @@ def _check_split(history: int, share: float, limit: int | None) -> None:
         raise RecipeError(f"history={history} must not be negative.")
     if not 0 <= share < 1:
         raise RecipeError(f"validation_share={share} must lie in [0, 1).")
-    if limit is not None and limit < 1:
+    if limit is not None:
+        _check_limit(limit)
+
+
+def _check_limit(limit: int) -> None:
+    if limit < 1:
         raise RecipeError(f"a limit of {limit} leaves no data. Leave it out for all of them.")
+
+
+def _at_least(least: int, **values: int) -> None:
+    for name, value in values.items():
+        if value < least:
+            raise RecipeError(f"{name}={value} must be at least {least}.")

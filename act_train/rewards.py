@@ -11,7 +11,7 @@ for the environment to forgive, not for the reward.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -57,11 +57,11 @@ def expert_match(
 ) -> list[float]:
     """R_acc: the answer is the expert's action.
 
-    On critique data it also logs what the mean hides. ``judge/names_candidate``: how often the
-    answer is one of the two at all. ``judge/accuracy``: how often it is the expert's among
-    readable answers (one that cannot be read is a failure of format, not a wrong choice), and the
-    same where the expert's action is shown first and second, which differ when a model chooses
-    by position.
+    On critique data it also logs what the mean hides, as shares of *all* completions: TRL averages
+    batches, and a mean of ratios is not the ratio of means (:func:`judged` divides).
+    ``judge/names_candidate`` and ``judge/names_expert``: the answer is one of the two, or the
+    expert's. ``judge/readable_first`` and ``judge/right_first``: it can be read, or is right, and
+    the expert's action was shown first; the same with ``_second``.
 
     Args:
         completions: one conversation of one message each.
@@ -75,22 +75,48 @@ def expert_match(
     matches = [float(case is Case.EXPERT) for case in cases]
     if log_metric is not None and alternative_action is not None and expert_position is not None:
         named = [
-            match or parse_answer(completion[-1]["content"]) == other.strip()
+            bool(match) or parse_answer(completion[-1]["content"]) == other.strip()
             for match, completion, other in zip(
                 matches, completions, alternative_action, strict=True
             )
         ]
-        log_metric("judge/names_candidate", sum(map(bool, named)) / len(named))
-        readable = [
-            (match, position)
-            for match, case, position in zip(matches, cases, expert_position, strict=True)
-            if case is not Case.UNREADABLE
-        ]
-        for name, positions in (("", (0, 1)), ("_expert_first", (0,)), ("_expert_second", (1,))):
-            hits = [match for match, position in readable if position in positions]
-            if hits:
-                log_metric(f"judge/accuracy{name}", sum(hits) / len(hits))
+        shares = {"names_candidate": sum(named), "names_expert": sum(matches)}
+        for position, place in enumerate(("first", "second")):
+            here = [case for case, p in zip(cases, expert_position, strict=True) if p == position]
+            shares[f"readable_{place}"] = sum(case is not Case.UNREADABLE for case in here)
+            shares[f"right_{place}"] = sum(case is Case.EXPERT for case in here)
+        for name, count in shares.items():
+            log_metric(f"judge/{name}", count / len(cases))
     return matches
+
+
+def judged(shares: Mapping[str, float]) -> dict[str, float]:
+    """Rates of judgment from the shares that :func:`expert_match` logs, averaged by TRL.
+
+    Args:
+        shares: ``judge/right_first`` and its neighbours, each over all completions.
+
+    Returns:
+        ``judge/accuracy``: how often a readable answer is the expert's action (one that cannot be
+        read is a failure of format, not a wrong choice); ``judge/accuracy_expert_first`` and
+        ``_second``, which differ when a model chooses by position; and
+        ``judge/expert_share_of_named``: how often the expert's action is named where one of the
+        two is. A rate of nothing is left out.
+    """
+    first, second, readable_first, readable_second = (
+        shares.get(f"judge/{name}", 0.0)
+        for name in ("right_first", "right_second", "readable_first", "readable_second")
+    )
+    rates = {
+        "judge/accuracy": (first + second, readable_first + readable_second),
+        "judge/accuracy_expert_first": (first, readable_first),
+        "judge/accuracy_expert_second": (second, readable_second),
+        "judge/expert_share_of_named": (
+            shares.get("judge/names_expert", 0.0),
+            shares.get("judge/names_candidate", 0.0),
+        ),
+    }
+    return {name: part / whole for name, (part, whole) in rates.items() if whole}
 
 
 def admissible_other(

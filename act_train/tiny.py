@@ -17,6 +17,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from act_data.errors import SchemaMismatch
+from act_data.policies import check_seed
 from act_data.prompts import CLOSE_TAG, OPEN_TAG, action_prompt, critique_prompt
 from act_data.schema import read_pairs, read_trajectories
 from act_train.recipe import TinyArguments
@@ -38,6 +39,7 @@ def run(arguments: TinyArguments) -> dict[str, Any]:
     Returns:
         Its folder, its number of parameters and the size of its vocabulary.
     """
+    check_seed(arguments.seed)
     texts = [text for source in arguments.texts for text in _texts(source)]
     tokenizer = make_tokenizer(texts, arguments.vocabulary)
     model = make_model(tokenizer, arguments)

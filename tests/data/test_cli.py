@@ -94,6 +94,10 @@ def test_ctrl_c_says_how_to_go_on(slow, tmp_path: Path, digests) -> None:
     [
         ("collect --env ACT/Toi-v0 --out {}", "Did you mean: `Toy`?"),
         ("collect --env ACT/Toy-v0 --out {} --split test", "never enter training data"),
+        ("collect --env ACT/Toy-v0 --out {} --split tset", "Did you mean 'test'?"),
+        ("collect --env ACT/Toy-v0 --out {} --split dev", "--allow-split dev"),
+        ("collect --env ACT/Toy-v0 --out {} --seed 99999999999999999999", "must lie between"),
+        ("collect --env CartPole-v1 --out {}", "is no text environment"),
         ("collect --env ACT/Toy-v0 --out {} --tasks fetsh", "Did you mean 'fetch'"),
         ("collect --env ACT/Toy-v0 --out {}/a/b.txt --tasks fetch:1", "is a file"),
         ("mine --trajectories {}/nowhere --out {}/x", "does not exist"),
@@ -117,6 +121,15 @@ def test_what_is_done_is_told_in_one_line(tmp_path: Path, capsys) -> None:
     assert capsys.readouterr().out == (
         f"2 rows in {tmp_path} (failed: 0, gave_up: 0, truncated: 0, won: 2)\n"
     )
+
+
+def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m act_data.cli collect --env ACT/Toy-v0 --tasks fetch:1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} --out {tmp_path} | true"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

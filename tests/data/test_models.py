@@ -113,12 +113,24 @@ def test_a_path_that_is_not_there(spec: str) -> None:
         make_policy(f"transformers:{spec}")
 
 
-def test_a_folder_without_a_model(tmp_path: Path) -> None:
+def test_a_folder_without_a_model(model_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFound, match=r"config\.json is missing"):
         load_model(tmp_path)
     (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelNotFound, match=r"no tokenizer: tokenizer\.json is missing"):
+        load_model(tmp_path)
+    for path in model_folder.glob("tokenizer*"):
+        shutil.copy(path, tmp_path)
     with pytest.raises(ModelNotFound, match="no causal language model"):
         load_model(tmp_path)
+
+
+def test_weights_that_are_cut_short(model_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(model_folder, tmp_path / "cut")
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelNotFound, match=r"model\.safetensors is damaged or cut short"):
+        load_model(tmp_path / "cut")
 
 
 def test_a_folder_has_no_revision(model_folder: Path) -> None:

@@ -108,8 +108,12 @@ def test_an_expert_that_never_ends_is_stopped(monkeypatch) -> None:
 
 
 def test_only_text_environments_are_played(env) -> None:
-    with pytest.raises(UnknownArgument, match="no text environment"):
-        make_env("CartPole-v1", {})
+    for env_id in ("CartPole-v1", "CartPole", "gymnasium:CartPole-v1"):
+        with pytest.raises(UnknownArgument, match="no text environment"):
+            make_env(env_id, {"split": "train"})
+    with pytest.raises(UnknownArgument, match="cannot be imported"):
+        make_env("no_such_module:CartPole-v1", {})
+    make_env("act_envs:ACT/Toy-v0", {}).close()
     with pytest.raises(UnknownTask):
         play_expert(env, "fetch/9999", 0)
     with pytest.raises(UnknownArgument, match=r"made with gym\.make"):

@@ -136,6 +136,16 @@ def test_another_request_is_named(tmp_path: Path, digests) -> None:
     assert digests(tmp_path) == before
 
 
+def test_another_command_is_all_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"command": "collect", "seed": 0, "env": "x"}')
+    with pytest.raises(RunConflict, match="'collect' there, 'test' now") as error:
+        _run(tmp_path, seed=1).execute(_work)
+    assert "seed" not in str(error.value)
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(RunConflict, match="describes no run"):
+        _run(tmp_path).execute(_work)
+
+
 def test_an_unrelated_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("three years")
     with pytest.raises(RunConflict, match=r"not empty \(thesis\.tex\)"):

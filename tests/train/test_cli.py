@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from act_train import recipe
+from act_train import cli, recipe
 from act_train.cli import STAGES, main
 
 
@@ -46,7 +47,28 @@ EVALUATE = ["evaluate", "--policy", "expert", "--env", "ACT/Toy-v0"]
         (["evaluate", "--config", "scienceworld_tiny_evaluat.yaml"], "_tiny_evaluate.yaml"),
         ([*EVALUATE, "--output", "x", "--step_limit", "many"], "invalid int value: 'many'"),
         ([*EVALUATE, "--output", "x", "--step_limit", "5", "--outptu", "y"], "'--output'"),
-        ([*EVALUATE, "--output", "x"], "step_limit"),
+        ([*EVALUATE, "--outptu=y"], "'--output'"),  # and not: output is not set
+        ([*EVALUATE, "--output", "/", "--step_limit", "5"], "Is a directory"),
+        (
+            [
+                "evaluate",
+                "--env",
+                "CartPole-v1",
+                *EVALUATE[1:3],
+                "--output",
+                "x",
+                "--step_limit",
+                "5",
+            ],
+            "no text environment",
+        ),
+        (
+            ["judge", "--model", "m", "--pairs", "p", "--output", "o", "--batch_size", "0"],
+            "batch_size=0",
+        ),
+        (["tiny", "--out", "o", "--texts", "t", "--hidden", "0"], "hidden=0"),
+        (["tiny", "--out", "o", "--texts", "t", "--seed", "99999999999999999999"], "seed="),
+        ([*EVALUATE, "--output", "x"], "step_limit is not set"),
         ([*EVALUATE, "--step_limit", "5"], "output"),
     ],
 )
@@ -91,3 +113,47 @@ def test_values_are_read_alike_from_yaml_and_options(tmp_path: Path) -> None:
     [two] = recipe.read([*options, "--allow_split", "dev"], recipe.PairArguments)
     assert one == two
     assert one.validation_share == 0.001
+
+
+def test_a_recipe_that_is_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(b"policy: \xff\xfe")
+    assert "no YAML" in error_of(["evaluate", "--config", str(path)], capsys)
+
+
+def test_a_recipe_may_write_a_list_of_one_and_a_mapping_plainly(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "policy: expert\nenv: ACT/Toy-v0\noutput: x\nstep_limit: 5\n"
+        "tasks: fetch:1\nenv_kwargs: {admissible: true}\n"
+    )
+    for _ in range(2):  # TRL's parser changes the fields that it has seen
+        [found] = recipe.read(["--config", str(path)], recipe.EvaluateArguments)
+        assert found.tasks == ["fetch:1"]
+        assert found.make_arguments() == {"admissible": True}
+
+
+def test_a_table_leaves_rows_to_the_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = {"accuracy": 0.5, "accuracy_95": [0.25, 0.75], "verdicts": [["id", "task", 1.0, 0.5]]}
+    monkeypatch.setattr(cli, "_run", lambda *_: report)
+    assert main(["judge"]) == 0
+    assert capsys.readouterr().out == "accuracy     0.5\naccuracy_95  [0.25, 0.75]\n"
+
+
+@pytest.mark.parametrize(("after", "environment"), [("| true", {}), ("", {"LC_ALL": "C"})])
+def test_neither_a_closed_pipe_nor_an_ascii_terminal_is_an_error(
+    after: str, environment: dict[str, str]
+) -> None:
+    code = (
+        "import sys; from act_train import cli; cli._run = lambda *_: {'name': '\\u2192'};"
+        "sys.exit(cli.main(['judge']))"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f'set -o pipefail; {sys.executable} -X utf8=0 -c "{code}" {after}'],
+        env={**os.environ, "PYTHONCOERCECLOCALE": "0", **environment},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if after else "name  ?\n")

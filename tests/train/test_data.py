@@ -71,11 +71,12 @@ def test_whole_tasks_are_held_out_and_the_same_ones_for_every_stage(
 
 
 def test_a_share_above_zero_holds_out_something(pairs: list[ContrastPair]) -> None:
-    assert split_by_task(pairs, 1e-9)[1]
+    with pytest.raises(TrainingData, match="no task falls into validation_share=1e-09 of 24 tasks"):
+        split_by_task(pairs, 1e-9)
     assert not split_by_task(pairs, 0.0)[1]
     one = [pair for pair in pairs if pair.task_id == pairs[0].task_id]
     with pytest.raises(TrainingData, match="validation_share: 0"):
-        split_by_task(one, 0.1)
+        split_by_task(one, 0.999999)
 
 
 @pytest.mark.parametrize("split", ["test", "dev"])

@@ -17,7 +17,12 @@ from act_train.recipe import DemoArguments, packaged
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Commands that were executed; none of them really is, and no report is written."""
     lines: list[str] = []
-    monkeypatch.setattr(demo, "_execute", lambda command: lines.append(" ".join(command)))
+
+    def execute(command: demo.Command) -> None:
+        lines.append(" ".join(command))
+        demo._output(command).mkdir(parents=True, exist_ok=True)
+
+    monkeypatch.setattr(demo, "_execute", execute)
     monkeypatch.setattr(demo, "write_report", lambda out, seconds: out / "report.html")
     return lines
 
@@ -45,6 +50,7 @@ def test_a_demo_goes_on_where_it_stopped(
         if len(ran) == 3:
             raise KeyboardInterrupt
         ran.append(" ".join(command))
+        demo._output(command).mkdir(parents=True, exist_ok=True)
 
     with monkeypatch.context() as patched:
         patched.setattr(demo, "_execute", interrupt)
@@ -55,14 +61,19 @@ def test_a_demo_goes_on_where_it_stopped(
     assert Path(result["report"]).name == "report.html"
     demo.run(DemoArguments(str(tmp_path)))
     assert len(ran) == steps
+    (tmp_path / "critique").rmdir()  # what has been deleted is made again
+    demo.run(DemoArguments(str(tmp_path)))
+    assert [line for line in ran[steps:] if "critique" in line.split()[1]] == ran[steps:]
+    assert len(ran) == steps + 1
 
 
 def test_a_demo_of_other_code_is_not_continued(tmp_path: Path, ran: list[str]) -> None:
     demo.run(DemoArguments(str(tmp_path)))
     memory = json.loads((tmp_path / "demo.json").read_text())
-    (tmp_path / "demo.json").write_text(json.dumps({**memory, "code": "other"}))
-    with pytest.raises(DemoFailed, match="rm -r"):
-        demo.run(DemoArguments(str(tmp_path)))
+    for broken in (json.dumps({**memory, "code": "other"}), "{", "[]"):
+        (tmp_path / "demo.json").write_text(broken)
+        with pytest.raises(DemoFailed, match="rm -r"):
+            demo.run(DemoArguments(str(tmp_path)))
 
 
 def test_a_step_that_fails_is_named(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 
 import pytest
 
-from act_envs.errors import UnknownTask
+import act_envs
+from act_data.errors import RunLocked
+from act_envs.errors import UnknownArgument, UnknownTask
 from act_train import evaluate
 from act_train.errors import RecipeError, ResultMismatch
 from act_train.evaluate import read_results
@@ -91,11 +94,48 @@ def test_format_failures_are_counted_apart_from_invalid_actions(
     assert report["format_failure_share"] == report["invalid_share"] == 1.0
 
 
+def test_two_processes_do_not_write_to_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    evaluate.run(arguments(path))
+    before = path.read_bytes()
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(RunLocked, match="choose another output"):
+            evaluate.run(arguments(path))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["[1]\n", "3\n", "thesis\n", "\xff\n"])
+def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ResultMismatch, match=r"line 1 of .*a\.jsonl is no JSON object"):
+        evaluate.run(arguments(path))
+    assert path.read_bytes() == text.encode("latin-1")
+
+
+def test_lines_say_which_versions_and_which_history(tmp_path: Path) -> None:
+    evaluate.run(arguments(tmp_path / "a.jsonl", history=1, policy="expert"))
+    for line in read_results(tmp_path / "a.jsonl"):
+        assert line["history"] == 1
+        assert line["versions"]["act-data"] == act_envs.__version__
+
+
 def test_mistakes_are_told_before_anything_is_played(tmp_path: Path) -> None:
     with pytest.raises(UnknownTask, match="fetch"):
         evaluate.run(arguments(tmp_path / "a.jsonl", tasks=["fetsh"]))
-    with pytest.raises(RecipeError, match="step_limit"):
+    with pytest.raises(UnknownTask, match="fetch:0"):
+        evaluate.run(arguments(tmp_path / "a.jsonl", tasks=["fetch:0"]))
+    with pytest.raises(UnknownArgument, match="Did you mean 'expert'"):
+        evaluate.run(arguments(tmp_path / "a.jsonl", policy="expret"))
+    with pytest.raises(UnknownArgument, match="seed"):
+        evaluate.run(arguments(tmp_path / "a.jsonl", seed=2**70))
+    with pytest.raises(RecipeError, match="step_limit=0 must be at least 1"):
         arguments(tmp_path / "a.jsonl", step_limit=0)
+    with pytest.raises(RecipeError, match="step_limit is not set"):
+        arguments(tmp_path / "a.jsonl", step_limit=None)
+    with pytest.raises(RecipeError, match="a limit of 0 leaves no data"):
+        arguments(tmp_path / "a.jsonl", limit=0)
     with pytest.raises(RecipeError, match="JSON"):
         arguments(tmp_path / "a.jsonl", env_kwargs="{")
     assert not (tmp_path / "a.jsonl").exists()

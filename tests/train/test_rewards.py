@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from act_train.recipe import RewardArguments
-from act_train.rewards import REWARDS, Case, case_of, expert_match, weights
+from act_train.rewards import REWARDS, Case, case_of, expert_match, judged, weights
 
 ADMISSIBLE = "open door\ngo to kitchen\nlook around"
 
@@ -55,7 +55,35 @@ def test_metrics_keep_unreadable_answers_apart_and_tell_positions() -> None:
     assert found == [1.0, 0.0, 0.0, 1.0]
     assert logged == {
         "judge/names_candidate": 0.75,
+        "judge/names_expert": 0.5,
+        "judge/readable_first": 0.5,
+        "judge/right_first": 0.5,
+        "judge/readable_second": 0.25,
+        "judge/right_second": 0.0,
+    }
+    assert judged(logged) == {
         "judge/accuracy": pytest.approx(2 / 3),
         "judge/accuracy_expert_first": 1.0,
         "judge/accuracy_expert_second": 0.0,
+        "judge/expert_share_of_named": pytest.approx(2 / 3),
     }
+
+
+def test_rates_do_not_depend_on_how_answers_fall_into_batches() -> None:
+    texts = ["no tag"] * 3 + ["<action>a</action>"] + ["<action>b</action>"] * 3 + ["no tag"]
+    batches: list[dict[str, float]] = []
+    for start in range(0, len(texts), 4):
+        logged: dict[str, float] = {}
+        expert_match(
+            [[{"role": "assistant", "content": text}] for text in texts[start : start + 4]],
+            ["a"] * 4,
+            ["a\nb"] * 4,
+            log_metric=logged.__setitem__,
+            alternative_action=["b"] * 4,
+            expert_position=[0, 1, 0, 1],
+        )
+        batches.append(logged)
+    averaged = {name: sum(b[name] for b in batches) / len(batches) for name in batches[0]}
+    assert judged(averaged)["judge/accuracy"] == 0.25  # 1 of 4 readable; mean of ratios: 0.5
+    assert judged(averaged)["judge/expert_share_of_named"] == 0.25
+    assert judged({"judge/names_candidate": 0.0}) == {}

@@ -20,10 +20,11 @@ from trl import GRPOConfig, SFTConfig
 
 from act_train import critique, imitate, judge, tiny, warm_start
 from act_train.cli import STAGES, main
-from act_train.errors import NothingToLearn, TrainingData
+from act_train.errors import NothingToLearn, RecipeError, TrainingData
 from act_train.recipe import (
     CritiqueArguments,
     JudgeArguments,
+    JudgedPairArguments,
     ModelArguments,
     PairArguments,
     RewardArguments,
@@ -154,7 +155,10 @@ def test_warm_start_teaches_the_format_and_critique_then_moves_weights(
     assert len(steps) == 3
     for name in ("expert_match", "admissible_other", "format_failure"):
         assert f"rewards/{name}/mean" in steps[0]
-    assert {"judge/accuracy", "frac_reward_zero_std"} <= steps[0].keys()
+    assert {"judge/names_expert", "frac_reward_zero_std"} <= steps[0].keys()
+    for moment in ("before", "after"):
+        for name in ("accuracy", "expert_share_of_named", "names_candidate"):
+            assert 0 <= metrics[f"{moment}_judge/{name}"] <= 1
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["stage"] == "critique"
     assert run["weights"].startswith("sha256:")
@@ -177,6 +181,27 @@ def test_imitation_lowers_the_loss_and_resumes_exactly(
     (straight / "checkpoint-3").rename(resumed / "checkpoint-3")  # what a kill leaves behind
     imitate.run(model, data, sft(resumed, **saving, resume_from_checkpoint="last"))
     assert same(straight, resumed)
+    kept = (resumed / "run.json").read_bytes()
+    # Going on may be logged in another way, but not train on something else.
+    again = {**saving, "resume_from_checkpoint": "last"}
+    imitate.run(model, data, sft(resumed, **{**again, "logging_steps": 2}))
+    with pytest.raises(RecipeError, match=r"training\.learning_rate is 0\.005 there, 0\.1 now"):
+        imitate.run(model, data, sft(resumed, **again, learning_rate=0.1))
+    other = TrajectoryArguments(trajectories=data.trajectories, history=0)
+    with pytest.raises(RecipeError, match=r"arguments\.history is 1 there, 0 now.*output_dir"):
+        imitate.run(model, other, sft(resumed, **again))
+    changed = json.loads((resumed / "run.json").read_bytes())
+    assert {**changed, "training": 0} == {**json.loads(kept), "training": 0}
+
+
+def test_a_model_is_not_overwritten_by_its_own_training(base: Path, stored: Path) -> None:
+    data = TrajectoryArguments(trajectories=str(stored / "trajectories.parquet"))
+    out = base / ".." / base.name
+    with pytest.raises(RecipeError, match="same folder"):
+        imitate.run(ModelArguments(model=str(base)), data, sft(out))
+    with pytest.raises(RecipeError, match="seed="):
+        imitate.run(ModelArguments(model=str(base)), data, sft(base / "x", seed=2**40))
+    assert not (base / "run.json").exists()
 
 
 def test_rows_that_would_lose_their_answers_are_refused(
@@ -229,7 +254,7 @@ def test_judging_scores_answers_alike_in_batches_and_alone(
     results = [
         judge.run(
             ModelArguments(model=str(warmed)),
-            PairArguments(pairs=str(stored / "pairs.parquet"), history=1),
+            JudgedPairArguments(pairs=str(stored / "pairs.parquet"), history=1),
             JudgeArguments(output=str(tmp_path / f"{size}.json"), batch_size=size),
         )
         for size in (1, 7)
@@ -239,6 +264,32 @@ def test_judging_scores_answers_alike_in_batches_and_alone(
     for name in ("accuracy", "choose_first", "probability_first", "no_state_accuracy"):
         assert one[name] == pytest.approx(many[name], abs=1e-5)
     assert json.loads((tmp_path / "7.json").read_text()) == many
+    right = [row[2:] for row in many["verdicts"]]
+    assert sum(map(sum, right)) / (2 * len(right)) == pytest.approx(many["accuracy"])
+    assert [row[:2] for row in many["verdicts"]] == [row[:2] for row in many["no_state_verdicts"]]
+    assert many["admissible_pairs"] == many["pairs"] == len(right)
+    assert many["admissible_accuracy"] == pytest.approx(many["accuracy"])
+
+
+def test_a_judge_holds_out_what_the_model_has_not_seen(
+    warmed: Path, stored: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def judged(**changes: Any) -> dict[str, Any]:
+        return judge.run(
+            ModelArguments(model=str(warmed)),
+            JudgedPairArguments(pairs=str(stored / "pairs.parquet"), max_pairs=2, **changes),
+            JudgeArguments(output=str(tmp_path / "judge.json")),
+        )
+
+    found = judged()
+    assert (found["history"], found["validation_share"]) == (0, 0.1)
+    assert not caplog.text
+    with pytest.raises(RecipeError, match=r"validation_share=0\.5 is larger than the 0\.1"):
+        judged(validation_share=0.5)
+    with pytest.raises(TrainingData, match="leaves no pair"):
+        judged(validation_share=0.0)
+    judged(history=1)
+    assert "history=0 and is judged with history=1" in caplog.text
 
 
 @pytest.mark.parametrize("name", packaged())
