@@ -59,9 +59,8 @@ $(VENV)/.torch: $(VENV)/.venv constraints.txt
 ifeq ($(TORCH),cpu)
 	@# Torch comes first and as a CPU build, or the trainers would pull gigabytes of CUDA.
 	@$(PIP) install "torch==$(TORCH_VERSION)+cpu" 2>/dev/null \
-	  || $(PIP) install --index-url https://download.pytorch.org/whl/cpu "torch==$(TORCH_VERSION)" 2>/dev/null \
-	  || $(PIP) install "torch==$(TORCH_VERSION)" \
-	  || { echo "torch $(TORCH_VERSION) could not be installed: is there a network?" >&2; exit 1; }
+	  || $(PIP) install --index-url https://download.pytorch.org/whl/cpu "torch==$(TORCH_VERSION)" \
+	  || { echo "No CPU build of torch $(TORCH_VERSION) could be had. With a network, try again; for the registry's own build: make $(MAKECMDGOALS) TORCH=torch==$(TORCH_VERSION)" >&2; exit 1; }
 else
 	@$(PIP) install "$(TORCH)"
 endif

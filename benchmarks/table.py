@@ -10,10 +10,9 @@ import json
 import os
 import platform
 import resource
-import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,16 +57,6 @@ def cpu_seconds() -> float:
     return total
 
 
-def median_cpu(work: Callable[[], object], *, repeats: int) -> float:
-    """Median CPU seconds of ``work()`` over ``repeats`` runs, children included."""
-    times = []
-    for _ in range(repeats):
-        start = cpu_seconds()
-        work()
-        times.append(cpu_seconds() - start)
-    return statistics.median(times)
-
-
 def machine() -> str:
     """The machine in words: processor, cores, Python."""
     model = platform.processor() or platform.machine()
@@ -101,6 +90,7 @@ def publish(title: str, rows: Iterable[Row], json_path: Path | None) -> int:
             print("  ".join("-" * w for w in widths[:3]))
     if json_path is not None:
         records = [{**asdict(row), "holds": row.holds} for row in rows]
+        json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
     missed = [row.name for row in rows if row.holds is False]
     if missed:
