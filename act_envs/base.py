@@ -20,6 +20,7 @@ from act_envs.errors import (
     SnapshotMismatch,
     UnknownArgument,
     UnknownSplit,
+    UnknownTask,
     nearest,
 )
 from act_envs.spaces import FreeText
@@ -136,10 +137,12 @@ class TextEnv(gym.Env[str, str]):
             )
         if split not in simulator.splits:
             raise UnknownSplit(f"unknown split {split!r}. {nearest(split, simulator.splits)}")
-        if step_limit is not None and (not isinstance(step_limit, int) or step_limit < 1):
+        if step_limit is not None and (type(step_limit) is not int or step_limit < 1):
             raise UnknownArgument(
                 f"step_limit must be a positive whole number or None, not {step_limit!r}."
             )
+        if not isinstance(admissible, bool):
+            raise UnknownArgument(f"admissible must be True or False, not {admissible!r}.")
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise UnknownArgument(f"unknown render_mode {render_mode!r}. Known: 'ansi', None.")
         self.split = split
@@ -173,12 +176,18 @@ class TextEnv(gym.Env[str, str]):
         """
         self._check_open()
         super().reset(seed=seed)
+        if not isinstance(options, Mapping | None):
+            raise UnknownArgument(
+                f"options must be a mapping such as {{'task_id': NAME}}, not {options!r:.80}."
+            )
         for option in options or {}:
             if option not in _OPTIONS:
                 raise UnknownArgument(
                     f"unknown reset option {option!r}. {nearest(option, _OPTIONS)}"
                 )
         task_id = (options or {}).get("task_id")
+        if not isinstance(task_id, str | None):
+            raise UnknownTask(f"a task_id is a string, not {task_id!r:.80}.")
         if task_id is None:
             tasks = self._simulator.tasks(self.split)
             task = tasks[int(self.np_random.integers(len(tasks)))]
@@ -209,18 +218,14 @@ class TextEnv(gym.Env[str, str]):
             InvalidAction: the action is not a string.
             EpisodeNotRunning: there is no episode, or it has ended.
         """
-        if not isinstance(action, str):
-            raise InvalidAction(
-                f"an action is a string, not {type(action).__name__} ({action!r:.80}). "
-                "Give the command as text, for example one of env.unwrapped.admissible_actions()."
-            )
-        self._running()
-        before = self._outcome
+        _check_action(action)
+        action = str(action)  # a plain string also of numpy's kind, which vector environments pass
+        task, before = self._running(), self._outcome
         if self.terminated or self.truncated:
             raise EpisodeNotRunning(
-                f"the episode of {self._task.task_id!r} has ended. "  # type: ignore[union-attr]
-                "Call reset(), or restore() a snapshot."
+                f"the episode of {task.task_id!r} has ended. Call reset(), or restore() a snapshot."
             )
+        self._task = None  # an interrupted or failed action leaves no episode that could go on
         if _is_one_line(action):
             outcome = self._simulator.act(action)
         else:
@@ -229,6 +234,7 @@ class TextEnv(gym.Env[str, str]):
             )
         self._outcome, self._last_action = outcome, action
         self._step += 1
+        self._task = task
         return (
             outcome.observation,
             outcome.score - before.score,
@@ -283,7 +289,7 @@ class TextEnv(gym.Env[str, str]):
         return list(self._simulator.tasks(split))
 
     def admissible_actions(self) -> list[str]:
-        """Every action that the simulator offers now, in a fixed order; [] after the end."""
+        """Every action that the simulator offers now, in a fixed order; [] when it is over."""
         self._running()
         return [] if self.terminated else self._simulator.admissible_actions()
 
@@ -296,7 +302,12 @@ class TextEnv(gym.Env[str, str]):
         return None if self.terminated else self._simulator.expert_action()
 
     def canonical(self, action: str) -> str:
-        """The action as the simulator reads it: equal results mean the same action."""
+        """The action as the simulator reads it: equal results mean the same action.
+
+        Raises:
+            InvalidAction: the action is not a string.
+        """
+        _check_action(action)
         return self._simulator.canonical(action)
 
     def snapshot(self) -> Snapshot:
@@ -313,6 +324,9 @@ class TextEnv(gym.Env[str, str]):
 
     def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
         """Go back to a snapshot, as often as wanted; each time the same future follows.
+
+        The step counter goes back too, and counts against this environment's own ``step_limit``.
+        A ``TimeLimit`` wrapped around it (``max_episode_steps``) has a counter that does not.
 
         Args:
             snapshot: taken by this environment or by one of the same kind and configuration,
@@ -378,8 +392,19 @@ class TextEnv(gym.Env[str, str]):
     def _running(self) -> Task:
         self._check_open()
         if self._task is None:
-            raise EpisodeNotRunning("no episode is running. Call reset() first.")
+            raise EpisodeNotRunning(
+                "no episode is running (none was started, or its last action did not come to an "
+                "end). Call reset(), or restore() a snapshot."
+            )
         return self._task
+
+
+def _check_action(action: object) -> None:
+    if not isinstance(action, str):
+        raise InvalidAction(
+            f"an action is a string, not {type(action).__name__} ({action!r:.80}). "
+            "Give the command as text, for example one of env.unwrapped.admissible_actions()."
+        )
 
 
 def _is_one_line(action: str) -> bool:

@@ -34,7 +34,7 @@ class Game:
         self._env = env
         self._undo: list[Snapshot] = []
         self._matches: list[str] = []
-        self._tty = sys.stdin.isatty() and sys.stdout.isatty()
+        self._tty = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
         options = None if task_id is None else {"task_id": task_id}
         self._first = env.reset(seed=seed, options=options)
         self._info: StepInfo = self._first[1]

@@ -2,13 +2,25 @@
 
 Each check makes its own environments, breaks with a :class:`ContractViolation` that names the
 check and says what was seen, and leaves nothing behind. Nothing here knows a simulator.
+
+The checks walk a few episodes; they sample the contract and prove nothing. Some of it no test can
+see from outside, and an adapter must test it against its own simulator: that the admissible
+actions are complete, that the expert's knowledge stays out of observations, that splits are the
+official ones, that scores and goals mean what upstream means, that a task is not of another split
+under another name, that ``action_valid`` tells a refused action from a fruitless one, that a hash
+leaves history out, and that it holds what matters only off the paths sampled here.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import pickle
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice, pairwise
 from pathlib import Path
@@ -20,22 +32,26 @@ import numpy as np
 from act_envs.base import TextEnv
 from act_envs.errors import (
     ActError,
+    AssetsNotFound,
     ContractViolation,
     EpisodeNotRunning,
     InvalidAction,
+    MissingExtra,
     SnapshotMismatch,
     UnknownArgument,
     UnknownSplit,
     UnknownTask,
 )
 from act_envs.spaces import FreeText
-from act_envs.types import StepInfo
+from act_envs.types import Snapshot, StepInfo
 
 Make = Callable[..., gym.Env[str, str]]
+Check = Callable[[Make], None]
 
 MALFORMED = (
-    "", " ", "\n", "look\nlook", "x" * 10_000, "\u00e9t\u00e9 \u2603", "\x00", "\t", "\ud800",
-    "xyzzy plugh", "<action>look</action>", "%s %d {}", "'; drop table", "\U0001f600" * 50,
+    "", " ", "\n", "look\nlook", "x" * 4096, "x" * 10_000, "\u00e9t\u00e9 \u2603", "\x00", "\t",
+    "\ud800", "xyzzy plugh", "<action>look</action>", "%s %d {}", "'; drop table",
+    "\U0001f600" * 50,
 )  # fmt: skip
 """Strings that no simulator has a command for."""
 
@@ -51,13 +67,33 @@ def check_text_env(make: Make) -> None:
     Args:
         make: makes a fresh environment; must pass its keyword arguments on (``split``,
             ``step_limit``, ``admissible``, ``render_mode``), as
-            ``functools.partial(gym.make, "ACT/Toy-v0")`` does.
+            ``functools.partial(gym.make, "ACT/Toy-v0")`` does. Where it does not pickle (a
+            lambda, say), the comparison with another process is left out.
 
     Raises:
         ContractViolation: the first breach found, by the name of its check.
+        MissingExtra: a package that the environment needs is not installed.
+        AssetsNotFound: data that the environment needs are not here.
     """
     for check in CHECKS:
+        run_check(check, make)
+
+
+def run_check(check: Check, make: Make) -> None:
+    """Run one of ``CHECKS``; whatever else the environment raises is a breach as well.
+
+    Raises:
+        ContractViolation: the environment breaks the check, or raised what it should not.
+        MissingExtra: a package that the environment needs is not installed.
+        AssetsNotFound: data that the environment needs are not here.
+    """
+    try:
         check(make)
+    except (ContractViolation, MissingExtra, AssetsNotFound):
+        raise
+    except Exception as error:
+        name = check.__name__.removeprefix("check_")
+        raise ContractViolation(f"{name}: {type(error).__name__}: {error!s:.500}") from error
 
 
 def check_spaces(make: Make) -> None:
@@ -97,6 +133,7 @@ def check_info(make: Make) -> None:
             _must_info(info, step=step, action=action, total=total)
             _must("info", terminated == (info["won"] or info["failed"]), (terminated, info))
             _must("info", not (info["won"] and info["failed"]), info)
+            _must("info", not (terminated and truncated), "terminated and truncated at once")
             _must("info", info["won"] == (info["score"] == 1.0), info)
             _must("info", info["admissible_actions"] == u.admissible_actions(), "differs")
             if terminated or truncated:
@@ -131,12 +168,15 @@ def check_errors(make: Make) -> None:
         _must_raise("errors", EpisodeNotRunning, u.snapshot)
         _must_raise("errors", UnknownSplit, lambda: u.tasks("no such split"))
         env.reset(seed=0)
-        for bad in ("no such task", "", None.__class__, 7):
+        for bad in ("no such task", "", str, 7, []):
             _must_raise("errors", UnknownTask, lambda bad=bad: u.reset(options={"task_id": bad}))
         _must_raise("errors", UnknownArgument, lambda: u.reset(options={"taskid": "x"}))
+        for bad in ("task_id", ["task_id"], [], 7):
+            _must_raise("errors", UnknownArgument, lambda bad=bad: u.reset(options=bad))  # type: ignore[arg-type]
         _must_raise("errors", SnapshotMismatch, lambda: u.restore(b""))  # type: ignore[arg-type]
     _must_raise("errors", UnknownSplit, lambda: make(split="no such split"))
     _must_raise("errors", UnknownArgument, lambda: make(step_limit=0))
+    _must_raise("errors", UnknownArgument, lambda: make(admissible="False"))
     _must_raise("errors", UnknownArgument, lambda: make(spilt="x"))
 
 
@@ -147,10 +187,12 @@ def check_malformed_actions(make: Make) -> None:
         env.reset(seed=2)
         before = u.state_hash()
         for step, action in enumerate(MALFORMED, 1):
-            observation, reward, *_, info = env.step(action)
+            observation, reward, *_, info = u.step(action)
             where = f"after {action!r:.60}"
             _must("malformed_actions", isinstance(observation, str) and observation, where)
             _must("malformed_actions", info["action_valid"] is False, f"valid {where}")
+            _must("malformed_actions", info["last_action"] == action, f"{info} {where}")
+            _must("malformed_actions", type(reward) is float, f"reward {reward!r} {where}")
             _must("malformed_actions", reward == 0 and info["step"] == step, f"{info} {where}")
             _must("malformed_actions", u.state_hash() == before, f"the state changed {where}")
         not_text: tuple[Any, ...] = (None, 3, b"look", ["look"])
@@ -182,26 +224,90 @@ def check_admissible_actions(make: Make) -> None:
             _must("admissible_actions", info["action_valid"], f"{action!r} was refused")
 
 
+def check_canonical(make: Make) -> None:
+    """The canonical action is a fixed text that means the same; letter case may matter."""
+    with _made(make, step_limit=None) as env:
+        u = _inner(env)
+        env.reset(seed=4)
+        start, offered = u.snapshot(), list(_spread(u.admissible_actions(), 40))
+        for action in (a for o in offered for a in (o, o.upper(), o.title(), f"  {o} ")):
+            said = u.canonical(action)
+            _must("canonical", type(said) is str, f"{said!r} of {action!r}")
+            _must("canonical", u.canonical(action) == said, f"{action!r} has several")
+            _must("canonical", u.canonical(said) == said, f"{said!r} is not its own")
+        different = {u.canonical(action) for action in offered}
+        _must("canonical", len(different) > 1 or len(offered) < 2, "all actions are one")
+        for action in _spread(offered, 4):
+            said = u.canonical(action)
+            as_given, as_read = (_future(u, start, [text]) for text in (action, said))
+            _must("canonical", as_given == as_read, f"{action!r} and {said!r} do different things")
+
+
 def check_snapshots(make: Make) -> None:
-    """A restored state has the same future every time, here, elsewhere and after pickling."""
-    with _made(make) as env, _made(make) as other:
+    """A restored episode goes on as the one that was left, from wherever it is restored."""
+    with _made(make, step_limit=40) as env, _made(make, step_limit=40) as other:
         u, v = _inner(env), _inner(other)
-        env.reset(seed=5)
-        for action in _walk(u, 3):
-            u.step(action)
-        snapshot, held = u.snapshot(), u.state_hash()
-        actions: list[str] = []
-        for action in _walk(u, 5):
-            u.step(action)
-            actions.append(action)
-        u.restore(snapshot)
-        _must("snapshots", u.state_hash() == held, "state_hash differs after restore")
-        futures = []
-        for w, s in ((u, snapshot), (u, snapshot), (v, pickle.loads(pickle.dumps(snapshot)))):
-            futures.append([w.restore(s), w.state_hash(), _play(w, actions), w.state_hash()])
-        _must("snapshots", futures[0] == futures[1], "restoring twice gives two futures")
-        _must("snapshots", futures[0] == futures[2], "another instance gives another future")
-        _must("snapshots", futures[0][0][1]["step"] == snapshot.step, "the step counter is lost")
+        shown, held = _to_first_reward(u, seed=5), u.state_hash()
+        snapshot = u.snapshot()
+        _must("snapshots", u.state_hash() == held, "taking a snapshot changed the state")
+        left = _play(u, _walk(u, 5))
+        actions, end = [action for action, *_ in left], u.state_hash()
+
+        def must_go_on(w: TextEnv, taken: Snapshot, where: str) -> None:
+            back = w.restore(taken)
+            _must("snapshots", back == shown, f"{where}: {back}, but it was {shown}")
+            _must("snapshots", w.state_hash() == held, f"{where}: another state_hash")
+            _must("snapshots", _play(w, actions) == left, f"{where}: another future")
+            _must("snapshots", w.state_hash() == end, f"{where}: another state_hash at the end")
+
+        must_go_on(u, snapshot, "restored")
+        must_go_on(u, snapshot, "restored again")
+        while not (u.terminated or u.truncated):
+            u.step("xyzzy plugh")
+        must_go_on(u, snapshot, "restored after the end of the episode")
+        task = next((t for t in u.tasks() if t != snapshot.task), snapshot.task)
+        u.reset(options={"task_id": task.task_id})
+        _play(u, _walk(u, 1))
+        must_go_on(u, snapshot, "restored while another task was played")
+        must_go_on(v, pickle.loads(pickle.dumps(snapshot)), "pickled, in another instance")
+
+
+def check_restart(make: Make) -> None:
+    """A task starts and goes on in one way, whatever was played before it and whatever the seed."""
+    with _made(make) as env:
+        u = _inner(env)
+        first = (*env.reset(seed=11), u.state_hash())
+        task_id, left = first[1]["task_id"], _play(u, _walk(u, 5))
+        for seed in (None, 12):
+            again = (*env.reset(seed=seed, options={"task_id": task_id}), u.state_hash())
+            _must("restart", again == first, f"{again}, but it was {first}")
+            played = _play(u, [action for action, *_ in left])
+            _must("restart", played == left, f"{task_id!r} goes on in another way")
+            u.reset(seed=13)  # most likely another task
+            _play(u, _walk(u, 1))
+
+
+def check_other_process(make: Make) -> None:
+    """Tasks, starts, snapshots and hashes are the same in another process.
+
+    One child with another ``PYTHONHASHSEED`` restores a pickled snapshot and plays on. Left out
+    where ``make`` does not pickle, or cannot be imported in a fresh interpreter.
+    """
+    try:
+        pickled = pickle.dumps(make)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return
+    with _made(make, step_limit=40) as env:
+        u = _inner(env)
+        _to_first_reward(u, seed=14)
+        snapshot = u.snapshot()
+        actions = [action for action, *_ in _play(u, _walk(u, 5))]
+        here = _transcript(u, snapshot, actions)
+    there = _elsewhere(pickled, pickle.dumps(snapshot), actions)
+    if there is None:
+        return
+    for what, seen in here.items():
+        _must("other_process", there[what] == seen, f"{what}: {there[what]} and here {seen}")
 
 
 def check_state_hash(make: Make) -> None:
@@ -211,6 +317,7 @@ def check_state_hash(make: Make) -> None:
         _, info = env.reset(seed=6)
         other.reset(options={"task_id": info["task_id"]})
         hashes = [u.state_hash()]
+        _must("state_hash", u.state_hash() == hashes[0], "asking twice gives two hashes")
         _must("state_hash", v.state_hash() == hashes[0], "two instances differ at the start")
         v.step("xyzzy plugh")
         _must("state_hash", v.state_hash() == hashes[0], "a step counter is in the hash")
@@ -222,43 +329,91 @@ def check_state_hash(make: Make) -> None:
         _must("state_hash", any(a != b for a, b in pairwise(hashes)), "the hash never changes")
 
 
-def check_expert(make: Make) -> None:
-    """Where the expert begins, it wins, and it says None once nothing is left to do."""
+def check_equal_hashes(make: Make) -> None:
+    """Moments of one hash have one future: those of a walk, and those one action beside it.
+
+    Of what an action gives, everything but the reward is compared: it is the increment of the
+    score, and the score before belongs to the past.
+    """
     with _made(make, step_limit=None) as env:
         u = _inner(env)
-        env.reset(seed=7)
-        if u.expert_action() is None:
-            return
+        env.reset(seed=6)
+        moments = {u.state_hash(): [u.snapshot()]}
+        for action in _walk(u, 8):
+            here = u.snapshot()
+            for taken in (*_spread(u.admissible_actions(), 8), action):
+                u.restore(here)
+                u.step(taken)
+                moments.setdefault(u.state_hash(), []).append(u.snapshot())
+        for first, *others in (alike for alike in moments.values() if len(alike) > 1):
+            u.restore(first)
+            actions = [action for action, *_ in _play(u, _walk(u, 4))]
+            future = _future(u, first, actions)
+            for other in others[:4]:
+                seen = _future(u, other, actions)
+                _must("equal_hashes", seen == future, f"{seen} and {future} after one hash")
+
+
+def check_expert(make: Make) -> None:
+    """Where the expert begins, it wins by valid actions, and then says None."""
+    path: list[str] = []
+    with _made(make, step_limit=None) as env:
+        u = _inner(env)
+        _, info = env.reset(seed=7)
         before = u.state_hash()
+        action = u.expert_action()
+        _must("expert", u.expert_action() == action, "asking twice gives two answers")
         _must("expert", u.state_hash() == before, "asking the expert changed the state")
-        info: dict[str, Any] = {}
-        for _ in range(1000):
+        if action is None:
+            return
+        while action is not None and not u.terminated and len(path) < 1000:
+            *_, info = u.step(action)
+            _must("expert", info["action_valid"], f"{action!r} was refused")
+            path.append(action)
             action = u.expert_action()
-            if action is None:
-                break
-            *_, info = env.step(action)
-        _must("expert", bool(info) and info["won"], f"the expert ended with {info}")
+        _must("expert", info["won"] and info["score"] == 1.0, f"the expert ended with {info}")
+        _must("expert", action is None, f"{action!r} after the end")
         _must("expert", u.admissible_actions() == [], "actions offered after the end")
+        _must_raise("expert", EpisodeNotRunning, lambda: u.step("look"))
+    with _made(make, step_limit=len(path)) as env:
+        env.reset(options={"task_id": info["task_id"]})
+        ends = [env.step(action)[2:4] for action in path]
+        _must("expert", ends[-1] == (True, False), f"won with the last step allowed: {ends[-1]}")
 
 
 def check_determinism(make: Make) -> None:
-    """Two environments, one seed: every observation, reward, flag and info is equal."""
-    with _made(make, admissible=True) as env, _made(make, admissible=True) as other:
+    """Two environments, one seed: all that they give is equal, whatever one of them is asked."""
+    with _made(make) as env, _made(make) as other:
+        u, v = _inner(env), _inner(other)
         first = env.reset(seed=8)
         _must("determinism", first == other.reset(seed=8), "the first observations differ")
-        for action in _walk(_inner(env), 25):
+        for action in _walk(u, 25):  # asks for the expert's action and the admissible ones
+            for ask in (u.snapshot, u.state_hash, u.render):
+                ask()
             a, b = env.step(action), other.step(action)
             _must("determinism", a == b, f"at {action!r}: {a} and {b}")
             if a[2] or a[3]:
                 break
+        _must("determinism", u.state_hash() == v.state_hash(), "the states differ at the end")
+        _must("determinism", u.admissible_actions() == v.admissible_actions(), "offers differ")
 
 
 def check_render(make: Make) -> None:
-    """``render_mode="ansi"`` gives text."""
+    """``render_mode="ansi"`` gives text with the observation, None gives None; others are wrong."""
     with _made(make, render_mode="ansi") as env:
+        u = _inner(env)
         observation, _ = env.reset(seed=9)
-        shown = env.render()
-        _must("render", isinstance(shown, str) and observation in shown, repr(shown))
+        for action in (*u.admissible_actions()[:1], "xyzzy plugh", ""):
+            shown = env.render()
+            _must("render", isinstance(shown, str) and observation in shown, repr(shown))
+            if action and not u.terminated:
+                observation, *_ = env.step(action)
+    with _made(make) as env:
+        env.reset(seed=9)
+        _must("render", env.unwrapped.render() is None, "text without being asked")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # gym.make warns before the environment refuses
+        _must_raise("render", UnknownArgument, lambda: make(render_mode="no such mode"))
 
 
 def check_close(make: Make) -> None:
@@ -269,6 +424,7 @@ def check_close(make: Make) -> None:
     closed.close()
     closed.close()
     _must_raise("close", EpisodeNotRunning, lambda: closed.unwrapped.step("look"))
+    _must_raise("close", EpisodeNotRunning, closed.unwrapped.reset)
     _must("close", _children() <= before, "a process is left after close()")
     make().close()  # before any reset
     dropped = make()
@@ -278,7 +434,7 @@ def check_close(make: Make) -> None:
     _must("close", _children() <= before, "a process is left after garbage collection")
 
 
-CHECKS: tuple[Callable[[Make], None], ...] = (
+CHECKS: tuple[Check, ...] = (
     check_spaces,
     check_tasks,
     check_info,
@@ -287,8 +443,12 @@ CHECKS: tuple[Callable[[Make], None], ...] = (
     check_malformed_actions,
     check_step_limit,
     check_admissible_actions,
+    check_canonical,
     check_snapshots,
+    check_restart,
+    check_other_process,
     check_state_hash,
+    check_equal_hashes,
     check_expert,
     check_determinism,
     check_render,
@@ -316,6 +476,7 @@ def _must_info(info: dict[str, Any], *, step: int, action: str, total: float) ->
     _must("info", set(info) == keys, f"keys {sorted(set(info) ^ keys)} missing or unknown")
     for key, kind in _TYPES.items():
         _must("info", type(info[key]) is kind, f"{key} is {info[key]!r}, not {kind.__name__}")
+    _must("info", info["goal"].strip(), "the goal is empty")
     _must("info", info["step"] == step and info["last_action"] == action, info)
     _must("info", 0.0 <= info["score"] <= 1.0, f"score {info['score']}")
     _must("info", np.isclose(info["score"], total), f"return {total}, score {info['score']}")
@@ -351,13 +512,94 @@ def _walk(u: TextEnv, steps: int) -> Iterator[str]:
         yield expert if expert is not None else offered[int(rng.integers(len(offered)))]
 
 
-def _play(u: TextEnv, actions: list[str]) -> list[object]:
-    seen = []
+def _to_first_reward(u: TextEnv, seed: int) -> tuple[str, StepInfo]:
+    """Reset, follow the expert to its first reward short of the end, else walk three steps.
+
+    Returns:
+        The observation and ``info`` of the last step.
+    """
+    observation, info = u.reset(seed=seed)
+    for _ in range(20):
+        action = u.expert_action()
+        if action is None or info["score"] > 0:
+            break
+        observation, *_, info = u.step(action)
+    if info["score"] == 0 or u.terminated:
+        observation, info = u.reset(seed=seed)
+        for action in _walk(u, 3):
+            observation, *_, info = u.step(action)
+    return observation, info
+
+
+_Turn = tuple[str, tuple[str, float, bool, bool, StepInfo], list[str], str]
+
+
+def _play(u: TextEnv, actions: Iterable[str]) -> list[_Turn]:
+    """Take the actions until the episode ends: action, what it gave, what is offered, hash."""
+    seen: list[_Turn] = []
     for action in actions:
         if u.terminated or u.truncated:
             break
-        seen.append((u.step(action), u.admissible_actions()))
+        seen.append((action, u.step(action), u.admissible_actions(), u.state_hash()))
     return seen
+
+
+def _future(u: TextEnv, snapshot: Snapshot, actions: list[str]) -> list[object]:
+    """What is offered at a moment, and what follows from the actions there."""
+    u.restore(snapshot)
+    future: list[object] = [u.admissible_actions()]
+    for _, (observation, _, terminated, truncated, info), offered, held in _play(u, actions):
+        told = [info[key] for key in ("score", "raw_score", "won", "failed", "action_valid")]
+        future.append((observation, terminated, truncated, told, offered, held))
+    return future
+
+
+def _transcript(u: TextEnv, snapshot: Snapshot, actions: list[str]) -> dict[str, object]:
+    return {
+        "tasks": u.tasks()[:1000],
+        "reset": u.reset(seed=15),
+        "the offer": u.admissible_actions(),
+        "state_hash at the start": u.state_hash(),
+        "restore": u.restore(snapshot),
+        "state_hash after restore": u.state_hash(),
+        "the future": _play(u, actions),
+    }
+
+
+def _elsewhere(make: bytes, snapshot: bytes, actions: list[str]) -> dict[str, object] | None:
+    """``_transcript`` in a child, or None where ``make`` is not to be found there.
+
+    Not ``multiprocessing``: that would run an unguarded script again, and keep the hash seed.
+    """
+    code = (
+        "import pickle, sys; from pathlib import Path; "
+        "sys.path[:], *given = pickle.loads(Path(sys.argv[1]).read_bytes()); "
+        "from act_envs import testing; "
+        "Path(sys.argv[2]).write_bytes(pickle.dumps(testing._in_child(*given)))"
+    )
+    hash_seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    with tempfile.TemporaryDirectory(prefix="act-envs-") as folder:
+        asked, answer = Path(folder, "asked"), Path(folder, "answer")
+        asked.write_bytes(pickle.dumps((sys.path, make, snapshot, actions)))
+        child = subprocess.run(
+            [sys.executable, "-c", code, str(asked), str(answer)],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=600,
+        )
+        _must("other_process", child.returncode == 0, f"failed: {child.stderr[-400:]}")
+        return pickle.loads(answer.read_bytes())
+
+
+def _in_child(make: bytes, snapshot: bytes, actions: list[str]) -> dict[str, object] | None:
+    try:
+        found: Make = pickle.loads(make)
+    except (ImportError, AttributeError):
+        return None
+    with _made(found, step_limit=40) as env:
+        return _transcript(_inner(env), pickle.loads(snapshot), actions)
 
 
 def _spread(items: list[str], count: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from act_envs.base import TextEnv
-from act_envs.errors import UnknownTask, nearest
+from act_envs.errors import SnapshotMismatch, UnknownTask, nearest
 from act_envs.types import Outcome, Task
 
 _HALL = "hall"
@@ -107,7 +107,8 @@ class ToySimulator:
         return self._house
 
     def restore(self, task: Task, state: object) -> None:
-        assert isinstance(state, _House)
+        if not isinstance(state, _House):
+            raise SnapshotMismatch(f"{type(state).__name__} is no state of the toy house.")
         self._house = state
 
     def fingerprint(self) -> bytes:

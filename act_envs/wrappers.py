@@ -36,24 +36,24 @@ def _text_env(env: gym.Env[str, str]) -> TextEnv:
     return inner
 
 
-class GoalObservation(gym.ObservationWrapper[str, str, str], RecordConstructorArgs):
-    """Put the goal in front of every observation."""
+class GoalObservation(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
+    """Put the goal and a blank line in front of every observation."""
 
     def __init__(self, env: gym.Env[str, str]) -> None:
         RecordConstructorArgs.__init__(self)
         super().__init__(env)
-        self._inner = _text_env(env)
-        self._goal = ""
+        _text_env(env)
 
     def reset(self, **kwargs: Any) -> tuple[str, dict[str, Any]]:
-        """Reset and remember the new goal."""
+        """Reset, and show the new goal."""
         observation, info = self.env.reset(**kwargs)
-        self._goal = info["goal"]
-        return self.observation(observation), info
+        return f"{info['goal']}\n\n{observation}", info
 
-    def observation(self, observation: str) -> str:
-        """``goal``, a blank line, ``observation``."""
-        return f"{self._goal}\n\n{observation}"
+    def step(self, action: str) -> _Step:
+        """Step, and show the goal again."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        shown = f"{info['goal']}\n\n{observation}"
+        return shown, float(reward), terminated, truncated, info
 
 
 class HistoryObservation(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
@@ -70,8 +70,8 @@ class HistoryObservation(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
     def __init__(self, env: gym.Env[str, str], turns: int = 2) -> None:
         RecordConstructorArgs.__init__(self, turns=turns)
         super().__init__(env)
-        if turns < 0:
-            raise UnknownArgument(f"turns must be 0 or more, not {turns}.")
+        if type(turns) is not int or turns < 0:
+            raise UnknownArgument(f"turns must be a whole number from 0 on, not {turns!r}.")
         self._inner = _text_env(env)
         self._past: deque[tuple[str, str]] = deque(maxlen=turns)
         self._now = ""
@@ -101,11 +101,11 @@ class HistoryObservation(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
         Raises:
             SnapshotMismatch: it is a snapshot of the bare environment.
         """
-        if not isinstance(snapshot, tuple):
+        if not isinstance(snapshot, tuple) or len(snapshot) != 3:
             raise SnapshotMismatch("give HistoryObservation.restore() a snapshot of its own.")
-        inner, self._now, past = snapshot
+        inner, now, past = snapshot
         _, info = self._inner.restore(inner)
-        self._past = deque(past, maxlen=self._past.maxlen)
+        self._now, self._past = now, deque(past, maxlen=self._past.maxlen)
         return self._shown(), dict(info)
 
     def _shown(self) -> str:
@@ -116,27 +116,37 @@ class HistoryObservation(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
 class TranscriptRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
     """Keep the turns of the episode, and append finished episodes to a JSONL file.
 
+    It records what passes through it. Restoring a snapshot of the environment underneath does not,
+    so the turns that were undone stay in the transcript.
+
     Args:
         env: any ACT environment, wrapped or not; what it returns is what is recorded.
         path: file to append one JSON object per episode to; None to keep them in memory only.
             An episode that a ``reset`` or ``close`` cuts short is written too, as unfinished.
+
+    Raises:
+        UnknownArgument: the folder of ``path`` does not exist.
 
     Attributes:
         turns: the turns of the current episode.
     """
 
     def __init__(self, env: gym.Env[str, str], path: str | Path | None = None) -> None:
-        RecordConstructorArgs.__init__(self, path=path)
+        RecordConstructorArgs.__init__(self, path=None if path is None else str(path))
         super().__init__(env)
-        self._inner = _text_env(env)
+        _text_env(env)
         self._path = None if path is None else Path(path)
+        if self._path is not None and not self._path.parent.is_dir():
+            raise UnknownArgument(
+                f"the folder of {self._path} does not exist. Make it, or choose another path."
+            )
         self._head: dict[str, Any] | None = None
         self.turns: list[Turn] = []
 
     def reset(self, **kwargs: Any) -> tuple[str, dict[str, Any]]:
         """Reset and begin a new transcript."""
-        self._write(finished=False)
         observation, info = self.env.reset(**kwargs)
+        self._write(finished=False)  # after it: a reset that is refused ends no episode
         spec = self.spec
         self.turns = []
         self._head = {
@@ -155,9 +165,11 @@ class TranscriptRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
         return observation, float(reward), terminated, truncated, info
 
     def close(self) -> None:
-        """Write an unfinished episode, then close."""
-        self._write(finished=False)
-        super().close()
+        """Write an unfinished episode, and close whatever becomes of that."""
+        try:
+            self._write(finished=False)
+        finally:
+            super().close()
 
     def _write(self, *, finished: bool, info: dict[str, Any] | None = None) -> None:
         head, self._head = self._head, None
@@ -172,4 +184,4 @@ class TranscriptRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
             "turns": [asdict(turn) for turn in self.turns],
         }
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            file.write(json.dumps(record) + "\n")  # ASCII: an action may hold what UTF-8 cannot

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import tempfile
 import weakref
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +83,25 @@ def find_java() -> str:
     )
 
 
-@cache
+_starts: set[str] = set()  # found good before: asking takes 0.1 s
+
+
 def _why_not(java: str) -> str:
-    """Why a Java does not start, "" when it does. Asked once per process: it takes 0.1 s."""
+    """Why a Java does not start, "" when it does. A failure is asked about again next time."""
+    if java in _starts:
+        return ""
     try:
-        done = subprocess.run([java, "-version"], capture_output=True, timeout=60)
+        # Java refuses to start in a folder that has been deleted, and the user's may have been.
+        done = subprocess.run(
+            [java, "-version"], capture_output=True, timeout=60, cwd=tempfile.gettempdir()
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
-    return f"exit status {done.returncode}" if done.returncode else ""
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        return f"exit status {done.returncode}: {said[0] if said else 'no message'}"
+    _starts.add(java)
+    return ""
 
 
 class Machine:

@@ -63,6 +63,10 @@ def check_simplifications(names: str | Sequence[str]) -> tuple[str, ...]:
     Raises:
         UnknownArgument: there is no such simplification, or ``easy`` is not alone.
     """
+    if isinstance(names, bytes) or not isinstance(names, Sequence):
+        raise UnknownArgument(
+            f"simplifications must be a string or a sequence of strings, not {names!r:.80}."
+        )
     given = names.split(",") if isinstance(names, str) else names
     wanted = {str(name).strip() for name in given} - {""}
     for name in sorted(wanted):
@@ -149,9 +153,8 @@ class ReferenceSimulator:
     def act(self, action: str) -> Outcome:
         """Take one action. Blanks around it do not matter (upstream: not even around answers)."""
         action = action.strip()
-        outcome = self._step(action)
-        self._actions.append(action)
-        return outcome
+        self._actions.append(action)  # first: an interrupt may come as soon as Java has answered
+        return self._step(action)
 
     def canonical(self, action: str) -> str:
         """Lower case, single blanks, no articles: as upstream's parser reads it.
@@ -334,6 +337,10 @@ class ReferenceSimulator:
             state = "failed" if isinstance(error, Py4JJavaError) else "died or stopped answering"
             first = " ".join(str(error).split("\n\tat ")[0].split())
             self._fail(f"the Java process of ScienceWorld {state} ({first}).", error)
+        except BaseException:
+            # An interrupt: nobody knows how far Java has got, so nothing may rest on it.
+            self.close()
+            raise
 
     def _fail(self, what: str, cause: Exception | None = None) -> NoReturn:
         self.close()

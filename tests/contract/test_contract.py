@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from act_envs import testing
 from act_envs.base import TextEnv
-from act_envs.errors import ActError
+from act_envs.errors import ActError, UnknownTask
 from act_envs.registration import env_ids
 
 Make = testing.Make
@@ -63,7 +63,7 @@ def shared_env() -> Iterator[Callable[[str], TextEnv]]:
 
 @pytest.mark.parametrize("check", testing.CHECKS, ids=lambda check: check.__name__)
 def test_check(env_id: str, check: Callable[[Make], None]) -> None:
-    check(functools.partial(gym.make, env_id))
+    testing.run_check(check, functools.partial(gym.make, env_id))
 
 
 def test_gymnasium_check_env_is_silent(env_id: str) -> None:
@@ -205,3 +205,21 @@ def test_any_string_is_data(shared_env: Callable[[str], TextEnv], name: str, exa
             assert np.isfinite(reward)
 
     play()
+
+
+def test_a_mistyped_first_task_does_not_spoil_the_environment(env_id: str) -> None:
+    env = gym.make(env_id)
+    with pytest.raises(UnknownTask):
+        env.reset(options={"task_id": "no such task"})
+    env.reset(seed=0)
+    env.step("look")
+    env.close()
+
+
+def test_a_snapshot_restores_into_an_environment_that_was_never_reset(env_id: str) -> None:
+    env, other = gym.make(env_id), gym.make(env_id)
+    env.reset(seed=0)
+    other.unwrapped.restore(env.unwrapped.snapshot())  # type: ignore[attr-defined]
+    assert env.step("look")[0] == other.step("look")[0]
+    env.close()
+    other.close()

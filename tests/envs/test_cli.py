@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from act_envs import testing
 from act_envs.cli import main
 
 
@@ -31,7 +32,8 @@ def test_tasks_lists_and_counts(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_check_says_what_holds(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "toy"]) == 0
-    assert "ACT/Toy-v0: 14 of 14 checks hold" in capsys.readouterr().out
+    count = len(testing.CHECKS)
+    assert f"ACT/Toy-v0: {count} of {count} checks hold" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,9 @@ def test_check_says_what_holds(capsys: pytest.CaptureFixture[str]) -> None:
         (["tasks", "toy", "--kind", "fetsh"], "'fetch'"),
         (["play", "toy", "--task", "fetch/900"], "'fetch/"),
         (["play", "toy", "--env-kwargs", "spilt", "x"], "'split'"),
+        (["play", "toy", "--env-kwargs", "split", "test"], "--split"),
+        (["play", "toy", "--env-kwargs", "admissible", "False"], "True or False"),
+        (["play", "toy", "--seed", "-1"], "-1"),
     ],
 )
 def test_mistakes_get_one_line_with_a_suggestion(

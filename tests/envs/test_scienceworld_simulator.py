@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from act_envs.errors import ActError, SimulatorError
+from act_envs.errors import ActError, EpisodeNotRunning, SimulatorError
 from act_envs.scienceworld import build, catalogue, java
 from act_envs.scienceworld.env import ScienceWorldEnv
 from act_envs.scienceworld.reference import REFUSAL, ReferenceSimulator
@@ -383,6 +383,36 @@ def test_nothing_depends_on_what_was_played_before(sim: ReferenceSimulator) -> N
 # -- the process -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("call", ["step", "expert_action"])
+def test_an_interrupt_leaves_no_state_that_could_be_wrong(call: str) -> None:
+    """Ctrl-C while Java is at work: nobody knows how far it got, so nothing goes on from there."""
+    env = ScienceWorldEnv()
+    simulator = env._simulator
+    assert isinstance(simulator, ReferenceSimulator)
+    env.reset(options={"task_id": "boil/21"})
+    env.step("open door to kitchen")
+    state, first = env.snapshot(), pid(simulator)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    os.kill(first, signal.SIGSTOP)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            env.step("go to kitchen") if call == "step" else env.expert_action()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert gone(first)
+    with pytest.raises((EpisodeNotRunning, SimulatorError)):
+        env.step("look around")
+    env.restore(state)
+    assert env.step("go to kitchen")[0] == "You move to the kitchen."
+    env.close()
+
+
 def test_a_killed_process_is_an_error_and_the_next_reset_starts_another() -> None:
     env = ScienceWorldEnv()
     simulator = env._simulator
@@ -391,9 +421,10 @@ def test_a_killed_process_is_an_error_and_the_next_reset_starts_another() -> Non
     env.step("open door to kitchen")
     state, digest, first = env.snapshot(), env.state_hash(), pid(simulator)
     os.kill(first, signal.SIGKILL)
-    for _ in range(2):
-        with pytest.raises(SimulatorError, match=r"died.*reset\(\) or restore\(\)"):
-            env.step("go to kitchen")
+    with pytest.raises(SimulatorError, match=r"died.*reset\(\) or restore\(\)"):
+        env.step("go to kitchen")
+    with pytest.raises(EpisodeNotRunning, match=r"reset\(\), or restore\(\)"):
+        env.step("go to kitchen")
     assert gone(first)
     env.restore(state)
     assert env.state_hash() == digest

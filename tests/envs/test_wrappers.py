@@ -8,7 +8,7 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
-from act_envs.errors import SnapshotMismatch, UnknownArgument
+from act_envs.errors import EpisodeNotRunning, SnapshotMismatch, UnknownArgument, UnknownTask
 from act_envs.wrappers import GoalObservation, HistoryObservation, TranscriptRecorder
 
 TOY = "ACT/Toy-v0"
@@ -83,3 +83,41 @@ def test_wrapped_spec_can_be_made_again() -> None:
     assert spec is not None
     again = gym.make(spec)
     assert isinstance(again, HistoryObservation)
+
+
+def test_the_goal_follows_a_restore_of_another_task() -> None:
+    env = GoalObservation(gym.make(TOY))
+    _, info = env.reset(options={"task_id": "fetch/3"})
+    inner = env.unwrapped
+    snapshot = inner.snapshot()  # type: ignore[attr-defined]
+    env.reset(options={"task_id": "feed/3"})
+    inner.restore(snapshot)  # type: ignore[attr-defined]
+    assert env.step("look")[0].startswith(info["goal"])
+
+
+def test_a_refused_snapshot_leaves_the_window_alone() -> None:
+    env = HistoryObservation(gym.make(TOY), turns=1)
+    seen, _ = env.reset(options=TASK)
+    with pytest.raises(SnapshotMismatch):
+        env.restore((1, 2, 3))  # type: ignore[arg-type]
+    assert env.step("look")[0].startswith(f"{seen}\n> look\n")
+
+
+def test_a_transcript_holds_any_action_and_never_keeps_an_environment_open(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    env = TranscriptRecorder(gym.make(TOY), path)
+    assert env.spec is not None
+    assert env.spec.to_json()
+    env.reset(options=TASK)
+    env.step("\ud800")
+    with pytest.raises(UnknownTask):
+        env.reset(options={"task_id": "nonsense"})
+    env.step("look")
+    path.unlink(missing_ok=True)
+    path.mkdir()  # now it cannot be written
+    with pytest.raises(OSError, match="directory"):
+        env.close()
+    with pytest.raises(EpisodeNotRunning):
+        env.unwrapped.reset()
+    with pytest.raises(UnknownArgument, match="folder"):
+        TranscriptRecorder(gym.make(TOY), tmp_path / "missing" / "t.jsonl")

@@ -1,0 +1,376 @@
+"""The contract checks catch what they are there for: Toy, broken in one place at a time."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+from act_envs import testing
+from act_envs.base import TextEnv
+from act_envs.errors import ContractViolation, MissingExtra
+from act_envs.toy import ToyEnv, ToySimulator
+from act_envs.types import Outcome, Snapshot, StepInfo, Task
+
+MUTANTS: dict[str, tuple[str, type[ToyEnv] | type[ToySimulator]]] = {}
+"""Name of the mutant: the check that must catch it, and the mutant."""
+
+
+def caught_by(check: str) -> Callable[[type], type]:
+    def add(mutant: type) -> type:
+        MUTANTS[mutant.__name__] = (check, mutant)
+        return mutant
+
+    return add
+
+
+def made(mutant: str, **kwargs: Any) -> TextEnv:
+    """A ``make`` that pickles: ``functools.partial(made, name)``."""
+    _, broken = MUTANTS[mutant]
+    if issubclass(broken, TextEnv):
+        return broken(**kwargs)
+    env = ToyEnv(**kwargs)
+    env._simulator = broken()
+    return env
+
+
+# -- broken environments -----------------------------------------------------------------------
+
+
+@caught_by("info")
+class RewardIsTheScore(ToyEnv):
+    def step(self, action: str) -> Any:
+        observation, _, *flags, info = super().step(action)
+        return observation, info["score"], *flags, info
+
+
+@caught_by("malformed_actions")
+class RewardIsANumberOfAnotherType(ToyEnv):
+    def step(self, action: str) -> Any:
+        observation, reward, *rest = super().step(action)
+        return observation, int(reward) if reward.is_integer() else reward, *rest
+
+
+@caught_by("malformed_actions")
+class LastActionIsTidied(ToyEnv):
+    def step(self, action: str) -> Any:
+        result = super().step(action)
+        result[4]["last_action"] = action.strip()
+        return result
+
+
+@caught_by("malformed_actions")
+class LongActionRaises(ToySimulator):
+    def act(self, action: str) -> Outcome:
+        if len(action) > 1000:
+            raise ValueError(action)
+        return super().act(action)
+
+
+@caught_by("malformed_actions")
+class GarbageMovesTheCat(ToySimulator):
+    def act(self, action: str) -> Outcome:
+        outcome = super().act(action)
+        if not outcome.action_valid:
+            self._house = replace(self._house, chance=self._house.chance + 1)
+        return outcome
+
+
+@caught_by("task_choice")
+class SeedIsDropped(ToyEnv):
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, StepInfo]:
+        return super().reset(options=options)
+
+
+@caught_by("errors")
+class UnknownArgumentsAreSwallowed(ToyEnv):
+    def __init__(self, *args: Any, spilt: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+
+
+@caught_by("errors")
+class AdmissibleTakesAnything(ToyEnv):
+    def __init__(self, *args: Any, admissible: Any = False, **kwargs: Any) -> None:
+        super().__init__(*args, admissible=bool(admissible), **kwargs)
+
+
+@caught_by("render")
+class BadRenderModeIsSwallowed(ToyEnv):
+    def __init__(self, *args: Any, render_mode: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, render_mode=render_mode and "ansi", **kwargs)
+
+
+@caught_by("render")
+class RendersOnlyTheStart(ToyEnv):
+    def render(self) -> str | None:
+        return None if self._step else super().render()
+
+
+@caught_by("expert")
+class TruncatedThoughWon(ToyEnv):
+    @property
+    def truncated(self) -> bool:
+        return self.step_limit is not None and self._step >= self.step_limit
+
+
+@caught_by("expert")
+class StepAfterTheWin(ToyEnv):
+    def step(self, action: str) -> Any:
+        if self.terminated:
+            return self._outcome.observation, 0.0, True, False, self._info()
+        return super().step(action)
+
+
+@caught_by("close")
+class ResetReopens(ToyEnv):
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, StepInfo]:
+        self._closed = False
+        return super().reset(seed=seed, options=options)
+
+
+@caught_by("snapshots")
+class RestoreLosesTheLastAction(ToyEnv):
+    def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
+        super().restore(snapshot)
+        self._last_action = ""
+        return self._outcome.observation, self._info()
+
+
+@caught_by("snapshots")
+class RestoreLosesTheScore(ToyEnv):
+    def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
+        observation, info = super().restore(snapshot)
+        self._outcome = replace(self._outcome, score=0.0)
+        return observation, {**info, "score": 0.0}
+
+
+@caught_by("snapshots")
+class RestoreKeepsTheStep(ToyEnv):
+    def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
+        step = self._step
+        super().restore(snapshot)
+        self._step = step
+        return self._outcome.observation, self._info()
+
+
+@caught_by("snapshots")
+class RestoreWantsTheSameTask(ToyEnv):
+    def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
+        if self._task and self._task != snapshot.task:
+            raise RuntimeError("another task is being played")
+        return super().restore(snapshot)
+
+
+@caught_by("snapshots")
+class RestoreWantsARunningEpisode(ToyEnv):
+    def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
+        if self._task and (self.terminated or self.truncated):
+            raise RuntimeError("the episode has ended")
+        return super().restore(snapshot)
+
+
+# -- broken simulators -------------------------------------------------------------------------
+
+
+class _Blind(ToySimulator):
+    """Leaves the random numbers out of the hash."""
+
+    def fingerprint(self) -> bytes:
+        return repr(replace(self._house, chance=0)).encode()
+
+
+@caught_by("snapshots")
+class SnapshotWithoutChance(_Blind):
+    def snapshot(self) -> object:
+        return replace(self._house, chance=1)
+
+
+@caught_by("snapshots")
+class SnapshotIsTheLiveState(ToySimulator):
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = [self._house]
+
+    def act(self, action: str) -> Outcome:
+        outcome = super().act(action)
+        self.live[0] = self._house
+        return outcome
+
+    def snapshot(self) -> object:
+        self.live[0] = self._house
+        return self.live
+
+    def restore(self, task: Task, state: Any) -> None:
+        self._house = state[0]
+
+
+@caught_by("snapshots")
+class SnapshotDoesNotPickle(ToySimulator):
+    def snapshot(self) -> object:
+        house = self._house
+        return lambda: house
+
+    def restore(self, task: Task, state: Any) -> None:
+        self._house = state()
+
+
+KEPT: list[Any] = []
+
+
+@caught_by("other_process")
+class SnapshotStaysInThisProcess(ToySimulator):
+    def snapshot(self) -> object:
+        KEPT.append(self._house)
+        return len(KEPT) - 1
+
+    def restore(self, task: Task, state: Any) -> None:
+        self._house = KEPT[state]
+
+
+@caught_by("other_process")
+class HashOfThisProcess(ToySimulator):
+    def fingerprint(self) -> bytes:
+        return str(hash(repr(self._house))).encode()
+
+
+@caught_by("other_process")
+class OfferInSetOrder(ToySimulator):
+    def admissible_actions(self) -> list[str]:
+        return list(set(super().admissible_actions()))
+
+
+@caught_by("restart")
+class StartKeepsChance(ToySimulator):
+    def start(self, task: Task) -> Outcome:
+        before, outcome = self._house, super().start(task)
+        self._house = replace(self._house, chance=before.chance)
+        return outcome
+
+
+STARTS = itertools.count()
+
+
+@caught_by("restart")
+class EveryStartIsAnother(_Blind):
+    def start(self, task: Task) -> Outcome:
+        outcome = super().start(task)
+        return replace(outcome, observation=f"Day {next(STARTS)}. {outcome.observation}")
+
+
+@caught_by("equal_hashes")
+class HashWithoutChance(_Blind):
+    pass
+
+
+@caught_by("equal_hashes")
+class HashWithoutRoom(ToySimulator):
+    def fingerprint(self) -> bytes:
+        return repr(replace(self._house, room="")).encode()
+
+
+@caught_by("state_hash")
+class AskingTheHashChangesTheState(ToySimulator):
+    def fingerprint(self) -> bytes:
+        self._house = replace(self._house, chance=self._house.chance + 1)
+        return super().fingerprint()
+
+
+@caught_by("determinism")
+class AskingTheExpertMovesTheCat(_Blind):
+    def expert_action(self) -> str | None:
+        self._house = replace(self._house, chance=self._house.chance + 1)
+        return super().expert_action()
+
+
+@caught_by("expert")
+class ExpertFumbles(ToySimulator):
+    fumbled = False
+
+    def act(self, action: str) -> Outcome:
+        self.fumbled = True
+        return super().act(action)
+
+    def expert_action(self) -> str | None:
+        return super().expert_action() if self.fumbled else "fly to the moon"
+
+
+@caught_by("expert")
+class WonByHalf(ToySimulator):
+    def _outcome(self, observation: str, *, valid: bool = True) -> Outcome:
+        outcome = super()._outcome(observation, valid=valid)
+        return replace(outcome, score=0.9 * outcome.score)
+
+
+@caught_by("info")
+class NoGoal(ToySimulator):
+    def goal(self) -> str:
+        return ""
+
+
+@caught_by("canonical")
+class CanonicalIsConstant(ToySimulator):
+    def canonical(self, action: str) -> str:
+        return "look"
+
+    def act(self, action: str) -> Outcome:
+        self.canonical = super().canonical  # the game itself is sound
+        outcome = super().act(action)
+        del self.canonical
+        return outcome
+
+
+@caught_by("canonical")
+class CanonicalIsRandom(ToySimulator):
+    def canonical(self, action: str) -> str:
+        return super().canonical(action) + " " * random.randrange(1000)
+
+
+@caught_by("canonical")
+class CanonicalGrows(ToySimulator):
+    def canonical(self, action: str) -> str:
+        return f"please {super().canonical(action)}"
+
+
+@caught_by("close")
+class ProcessIsLeft(ToySimulator):
+    def __init__(self) -> None:
+        super().__init__()
+        self.child = subprocess.Popen(["sleep", "5"])
+
+
+# -- the test ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_mutant_is_caught(
+    mutant: str, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> None:
+    monkeypatch.syspath_prepend(pytestconfig.rootpath)  # the child imports this module by its name
+    name = MUTANTS[mutant][0]
+    check = next(c for c in testing.CHECKS if c.__name__ == f"check_{name}")
+    with pytest.raises(ContractViolation, match=f"^{name}: "):
+        testing.run_check(check, functools.partial(made, mutant))
+
+
+def test_toy_is_healthy() -> None:
+    testing.check_text_env(functools.partial(gym.make, "ACT/Toy-v0"))
+    testing.check_text_env(lambda **kwargs: ToyEnv(**kwargs))
+
+
+def test_a_make_that_the_child_cannot_import_is_not_compared() -> None:
+    assert testing._elsewhere(b"cno_such_module\nmake\n.", b"", []) is None
+
+
+def test_a_missing_extra_is_no_breach() -> None:
+    def make(**_: Any) -> TextEnv:
+        raise MissingExtra("pip install it")
+
+    with pytest.raises(MissingExtra):
+        testing.run_check(testing.check_spaces, make)
