@@ -87,7 +87,7 @@ def write_run(
         rows: what the model is trained and validated on, by name.
 
     Raises:
-        RecipeError: the checkpoint to resume belongs to another run, the run would overwrite the
+        RecipeError: the folder's checkpoints belong to another run, the run would overwrite the
             model that it starts from, or the seed is out of range.
     """
     folder = Path(str(training.output_dir))
@@ -105,9 +105,10 @@ def write_run(
         "prompt_version": PROMPT_VERSION,
         "versions": {"act-train": __version__, **{name: version(name) for name in _LIBRARIES}},
     }
-    resumed = checkpoint(training)
-    if resumed:
-        _refuse_another_run(Path(resumed), run)
+    # Also of a run that starts anew: its run.json would speak for checkpoints that are not its own.
+    lying = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    for found in {checkpoint(training), lying} - {None}:
+        _refuse_another_run(Path(str(found)), run)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / _RUN, run)
 

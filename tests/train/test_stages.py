@@ -187,6 +187,8 @@ def test_imitation_lowers_the_loss_and_resumes_exactly(
     imitate.run(model, data, sft(resumed, **{**again, "logging_steps": 2}))
     with pytest.raises(RecipeError, match=r"training\.learning_rate is 0\.005 there, 0\.1 now"):
         imitate.run(model, data, sft(resumed, **again, learning_rate=0.1))
+    with pytest.raises(RecipeError, match="another run"):  # nor begin anew beside its checkpoints
+        imitate.run(model, data, sft(resumed, **saving, learning_rate=0.1))
     other = TrajectoryArguments(trajectories=data.trajectories, history=0)
     with pytest.raises(RecipeError, match=r"arguments\.history is 1 there, 0 now.*output_dir"):
         imitate.run(model, other, sft(resumed, **again))
