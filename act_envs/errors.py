@@ -42,6 +42,14 @@ class AssetsNotFound(ActError):
     """Data that the environment needs are not on this machine."""
 
 
+class DownloadError(ActError):
+    """A file could not be fetched, or what came is not what was asked for."""
+
+
+class GameFileError(ActError):
+    """A game file or an archive of them is damaged, hostile, or of a kind that is not played."""
+
+
 class MissingExtra(ActError):
     """An optional dependency is not installed."""
 
