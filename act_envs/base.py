@@ -7,10 +7,11 @@ of text.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import gymnasium as gym
 
@@ -85,6 +86,10 @@ class Simulator(Protocol):
 
     def restore(self, task: Task, state: object) -> None:
         """Go back to a state that ``snapshot`` returned in an episode of ``task``."""
+        ...
+
+    def twin(self) -> Simulator:
+        """Another simulator of the same configuration, without an episode; may share data."""
         ...
 
     def fingerprint(self) -> bytes:
@@ -354,6 +359,19 @@ class TextEnv(gym.Env[str, str]):
         self._step, self._last_action = snapshot.step, snapshot.last_action
         return self._outcome.observation, self._info()
 
+    def fork(self) -> Self:
+        """Another environment in the same state; from here on neither touches the other.
+
+        It has its own simulator (where that is a process, a new process) and its own random
+        numbers, which go on as this one's would. Close both.
+        """
+        snapshot = self.snapshot()
+        fork = copy.copy(self)
+        fork._simulator = self._simulator.twin()
+        fork._np_random = copy.deepcopy(self._np_random)
+        fork.restore(snapshot)
+        return fork
+
     def state_hash(self) -> str:
         """32 hexadecimal digits of everything that can affect the future, equal across processes.
 
@@ -368,19 +386,21 @@ class TextEnv(gym.Env[str, str]):
 
     def _info(self) -> StepInfo:
         task, outcome = self._running(), self._outcome
-        info = StepInfo(
-            task_id=task.task_id,
-            split=task.split,
-            kind=task.kind,
-            goal=self._simulator.goal(),
-            step=self._step,
-            score=float(outcome.score),
-            raw_score=float(outcome.raw_score),
-            won=outcome.won,
-            failed=outcome.failed,
-            action_valid=outcome.action_valid,
-            last_action=self._last_action,
-        )
+        info: StepInfo = {
+            "task_id": task.task_id,
+            "split": task.split,
+            "kind": task.kind,
+            "goal": self._simulator.goal(),
+            "step": self._step,
+            "score": float(outcome.score),
+            "raw_score": float(outcome.raw_score),
+            "won": outcome.won,
+            "failed": outcome.failed,
+            "action_valid": outcome.action_valid,
+            "last_action": self._last_action,
+        }
+        if outcome.goal_conditions is not None:
+            info["goal_conditions"] = outcome.goal_conditions
         if self.admissible:
             info["admissible_actions"] = self.admissible_actions()
         return info

@@ -111,6 +111,9 @@ class ToySimulator:
             raise SnapshotMismatch(f"{type(state).__name__} is no state of the toy house.")
         self._house = state
 
+    def twin(self) -> ToySimulator:
+        return type(self)()
+
     def fingerprint(self) -> bytes:
         return repr(self._house).encode()
 

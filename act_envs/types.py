@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Outcome:
         won: full success.
         failed: the episode ended without it.
         action_valid: the simulator took the action as one of its own in that state.
+        goal_conditions: share of the goal's conditions that hold, in [0, 1]; None where nobody
+            asked for it.
     """
 
     observation: str
@@ -43,11 +45,14 @@ class Outcome:
     won: bool = False
     failed: bool = False
     action_valid: bool = True
+    goal_conditions: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The exact state of an episode. Opaque; restore it with ``TextEnv.restore``.
+
+    A named tuple, since snapshots are taken by the million and a frozen dataclass costs a
+    microsecond more.
 
     Attributes:
         origin: the kind and configuration of the environment that took it.
@@ -99,6 +104,8 @@ class StepInfo(TypedDict):
         action_valid: the simulator took the last action as one of its own; True at ``reset``.
         last_action: the last action, ``""`` at ``reset``.
         admissible_actions: only with ``admissible=True``.
+        goal_conditions: share of the goal's conditions that hold, in [0, 1]; only where the
+            environment counts them and was asked to.
     """
 
     task_id: str
@@ -113,3 +120,4 @@ class StepInfo(TypedDict):
     action_valid: bool
     last_action: str
     admissible_actions: NotRequired[list[str]]
+    goal_conditions: NotRequired[float]

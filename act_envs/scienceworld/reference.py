@@ -219,6 +219,10 @@ class ReferenceSimulator:
                 "state than before. Was the snapshot taken with another version of scienceworld?"
             )
 
+    def twin(self) -> ReferenceSimulator:
+        """A new simulator, which starts a Java process of its own."""
+        return type(self)(self._simplifications)
+
     def fingerprint(self) -> bytes:
         """Digest of the simulator's object graph; what is left out is in ``StateDigest.java``."""
         return bytes.fromhex(self._digest())

@@ -66,6 +66,20 @@ class LastActionIsTidied(ToyEnv):
         return result
 
 
+@caught_by("fork")
+class ForkIsTheSameSimulator(ToySimulator):
+    def twin(self) -> ToySimulator:
+        return self
+
+
+@caught_by("fork")
+class ForkDrawsOtherTasks(ToyEnv):
+    def fork(self) -> Any:
+        fork = super().fork()
+        fork.np_random.random()
+        return fork
+
+
 @caught_by("malformed_actions")
 class LongActionRaises(ToySimulator):
     def act(self, action: str) -> Outcome:
