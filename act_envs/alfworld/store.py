@@ -43,7 +43,7 @@ class GameStore:
         source: a folder of the split folders, or an archive of one (``files.find_source``).
     """
 
-    splits = SPLITS
+    splits: tuple[str, ...] = SPLITS
 
     def __init__(self, source: Path) -> None:
         self.source = source
