@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from act_data.errors import ForbiddenSplit
 
 TRAIN = "train"
+_EVALUATION = ("test", "valid", "seen", "unseen")  # how names of splits that are reported on begin
 
 
 def check_split(split: str, allowed: Sequence[str]) -> None:
@@ -17,10 +18,11 @@ def check_split(split: str, allowed: Sequence[str]) -> None:
         allowed: splits that the user named, besides ``train``.
 
     Raises:
-        ForbiddenSplit: the split is neither ``train`` nor allowed, or is a test split, which
-            cannot be allowed.
+        ForbiddenSplit: the split is neither ``train`` nor allowed, or is one that results are
+            reported on (its name begins with test, valid, seen or unseen), which cannot be
+            allowed.
     """
-    if split.startswith("test"):
+    if split.startswith(_EVALUATION):
         raise ForbiddenSplit(
             f"tasks of split {split!r} are for evaluation and never enter training data. "
             f"Take split {TRAIN!r}."

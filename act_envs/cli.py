@@ -1,15 +1,20 @@
-"""``act-envs``: list, check, play and enumerate the environments from a terminal."""
+"""``act-envs``: list, check, play and enumerate the environments from a terminal.
+
+Commands about the data of one environment (``act-envs download NAME``) are written beside it and
+found through ``registration.COMMANDS``.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Union
 
 import gymnasium as gym
 import tyro
@@ -17,7 +22,14 @@ import tyro
 from act_envs import testing
 from act_envs.base import TextEnv
 from act_envs.errors import ActError, ContractViolation, UnknownArgument, nearest
-from act_envs.registration import NAMESPACE, env_ids
+from act_envs.registration import COMMANDS, NAMESPACE, env_ids
+
+_OF_ENVIRONMENTS = {
+    "download": ("Download", "Fetch the data of an environment."),
+    "check-data": ("CheckData", "Check the data of an environment on this machine."),
+    "generate": ("Generate", "Make data for an environment."),
+}
+"""Commands that environments bring: the class in their modules, and what it does."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +173,34 @@ def make(env_id: str, **kwargs: Any) -> TextEnv:
     return env
 
 
+def of_environments() -> dict[str, Callable[..., Any]]:
+    """The commands that take the name of an environment first, each with those that have it."""
+    modules = {name: vars(importlib.import_module(path)) for name, path in COMMANDS.items()}
+    groups = {}
+    for command, (class_name, purpose) in _OF_ENVIRONMENTS.items():
+        found = {name: names[class_name] for name, names in modules.items() if class_name in names}
+        if found:
+            groups[command] = _group(found, purpose)
+    return groups
+
+
+def _group(commands: dict[str, Callable[..., Any]], purpose: str) -> Callable[..., Any]:
+    """One command with a subcommand for each name."""
+    arms = [
+        Annotated[Any, tyro.conf.subcommand(name, constructor=command)]
+        for name, command in commands.items()
+    ]
+    # tyro takes a union of two or more for subcommands.
+    either = Union[(*arms, Annotated[None, tyro.conf.Suppress])]
+
+    def choose(environment: Any) -> Any:
+        return environment
+
+    choose.__annotations__["environment"] = Annotated[either, tyro.conf.arg(name="")]
+    choose.__doc__ = purpose
+    return choose
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``act-envs``.
 
@@ -168,11 +208,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; the process's own by default.
 
     Returns:
-        The exit status: 0, 1 for a broken contract, 2 for a mistake of the caller, 130 after
-        an interrupt.
+        The exit status: 0, 1 for a broken contract or data that differ, 2 for a mistake of the
+        caller, 130 after an interrupt.
     """
     command = tyro.extras.subcommand_cli_from_dict(
-        {"list": List, "check": Check, "tasks": Tasks, "play": Play},
+        {"list": List, "check": Check, "tasks": Tasks, "play": Play, **of_environments()},
         prog="act-envs",
         description="Text environments for language agents, one Gymnasium contract.",
         args=sys.argv[1:] if argv is None else list(argv),

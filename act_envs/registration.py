@@ -8,8 +8,13 @@ NAMESPACE = "ACT"
 
 _ENTRY_POINTS = {
     f"{NAMESPACE}/Toy-v0": "act_envs.toy:ToyEnv",
+    f"{NAMESPACE}/ALFWorld-v0": "act_envs.alfworld.env:ALFWorldEnv",
+    f"{NAMESPACE}/ALFWorldGen-v0": "act_envs.alfworld.env:ALFWorldGenEnv",
     f"{NAMESPACE}/ScienceWorld-v0": "act_envs.scienceworld.env:ScienceWorldEnv",
 }
+
+COMMANDS = {"alfworld": "act_envs.alfworld.commands"}
+"""Modules with commands of one environment (``Download``, ``CheckData``, ``Generate``), by name."""
 
 
 def register_all() -> None:

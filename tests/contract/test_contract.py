@@ -174,7 +174,9 @@ NEAR_MISSES = st.sampled_from(["look", "go to ", "open door", "take", "0", "wait
 ACTIONS = st.one_of(st.text(max_size=200), st.tuples(NEAR_MISSES, st.text(max_size=8)).map("".join))
 
 
-@pytest.mark.parametrize(("name", "examples"), [("Toy", 2000), ("ScienceWorld", 1000)])
+@pytest.mark.parametrize(
+    ("name", "examples"), [("Toy", 2000), ("ALFWorldGen", 2000), ("ScienceWorld", 1000)]
+)
 def test_any_string_is_data(shared_env: Callable[[str], TextEnv], name: str, examples: int) -> None:
     """No string raises; each counts as a step; the info keeps its meaning."""
     env_id = f"ACT/{name}-v0"

@@ -1,0 +1,200 @@
+"""The native engine behind the contract: tasks, experts, both dialects. No text is made here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Protocol
+
+from act_envs.alfworld.engine import DIALECTS, REFUSAL, Engine
+from act_envs.alfworld.explorer import Explorer
+from act_envs.alfworld.game import Game, State, classic, modern
+from act_envs.alfworld.planner import plan
+from act_envs.errors import (
+    EpisodeNotRunning,
+    GameFileError,
+    SnapshotMismatch,
+    UnknownArgument,
+    nearest,
+)
+from act_envs.types import Outcome, Task
+
+EXPERTS = ("explorer", "clairvoyant")
+
+History = tuple[tuple[str, str], ...]
+
+
+class Games(Protocol):
+    """Where games come from: files, or a generator."""
+
+    splits: tuple[str, ...]
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        """Every task of a split, in a fixed order."""
+        ...
+
+    def task(self, task_id: str) -> Task:
+        """The task of that name.
+
+        Raises:
+            UnknownTask: there is none.
+        """
+        ...
+
+    def game(self, task_id: str) -> Game:
+        """The compiled game of a task."""
+        ...
+
+
+class NativeSimulator:
+    """One episode of ALFWorld on :class:`~act_envs.alfworld.engine.Engine`.
+
+    Args:
+        name: kind of environment, part of what makes snapshots exchangeable.
+        games: where games come from.
+        dialect: ``"modern"`` or ``"classic"``.
+        either_dialect: take commands in both wordings.
+        expert: ``"explorer"`` or ``"clairvoyant"``.
+        goal_conditions: report the share of goal conditions that hold.
+
+    Raises:
+        UnknownArgument: a value is not one of the above.
+    """
+
+    refusal = REFUSAL
+
+    def __init__(
+        self,
+        name: str,
+        games: Games,
+        *,
+        dialect: str = "modern",
+        either_dialect: bool = False,
+        expert: str = "explorer",
+        goal_conditions: bool = False,
+    ) -> None:
+        if dialect not in DIALECTS:
+            raise UnknownArgument(f"unknown dialect {dialect!r}. {nearest(dialect, DIALECTS)}")
+        if expert not in EXPERTS:
+            raise UnknownArgument(f"unknown expert {expert!r}. {nearest(expert, EXPERTS)}")
+        self.name = f"{name}/{dialect}/{expert}" + ("/either" if either_dialect else "")
+        self.splits = games.splits
+        self._games, self._dialect, self._either = games, dialect, either_dialect
+        self._conditions, self._clairvoyant = goal_conditions, expert == "clairvoyant"
+        self._task: Task | None = None
+        self._engine: Engine | None = None
+        # What the explorer has seen. The clairvoyant needs none of it, so none is kept for it.
+        self._intro = ""
+        self._history: History = ()
+        self._explorer: tuple[Explorer, int] | None = None  # and how much of the history it knows
+        self._planned: dict[State, str] = {}
+
+    def tasks(self, split: str) -> Sequence[Task]:
+        return self._games.tasks(split)
+
+    def task(self, task_id: str) -> Task:
+        return self._games.task(task_id)
+
+    def start(self, task: Task) -> Outcome:
+        self._load(task)
+        return self._outcome(self._intro, valid=True)
+
+    def goal(self) -> str:
+        return self._running().game.goal
+
+    def act(self, action: str) -> Outcome:
+        if self._either:
+            action = self.canonical(action)
+        observation, valid = self._running().step(action)
+        if not self._clairvoyant:
+            self._history = (*self._history, (action, observation))
+        return self._outcome(observation, valid=valid)
+
+    def canonical(self, action: str) -> str:
+        action = action.strip()
+        if not self._either:
+            return action
+        return modern(action) if self._dialect == "modern" else classic(action)
+
+    def admissible_actions(self) -> list[str]:
+        return self._running().admissible()
+
+    def expert_action(self) -> str | None:
+        if not self._clairvoyant:
+            return self._explore()
+        action = self._foresee(self._running())
+        return action if action is None or self._dialect == "modern" else classic(action)
+
+    def snapshot(self) -> object:
+        return self._running().state, self._history
+
+    def restore(self, task: Task, state: object) -> None:
+        if not (isinstance(state, tuple) and len(state) == 2 and isinstance(state[0], State)):
+            raise SnapshotMismatch(f"{type(state).__name__} is no state of an ALFWorld game.")
+        if task is not self._task and task != self._task:
+            self._load(task)
+        self._running().state, self._history = state
+        self._explorer = None
+
+    def twin(self) -> NativeSimulator:
+        twin = copy.copy(self)
+        twin.close()
+        return twin
+
+    def fingerprint(self) -> bytes:
+        # Of all that is kept, the history alone cannot change what happens next.
+        assert self._task is not None
+        return f"{self._task.task_id}\n{tuple(self._running().state)}".encode()
+
+    def close(self) -> None:
+        self._engine = self._task = self._explorer = None
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _running(self) -> Engine:
+        if self._engine is None:
+            raise EpisodeNotRunning("no game is loaded. Call reset(), or restore() a snapshot.")
+        return self._engine
+
+    def _load(self, task: Task) -> None:
+        self._engine = Engine(self._games.game(task.task_id), self._dialect)
+        self._task, self._intro = task, self._engine.intro()
+        self._history, self._explorer, self._planned = (), None, {}
+
+    def _outcome(self, observation: str, *, valid: bool) -> Outcome:
+        engine = self._running()
+        won = engine.won()
+        score = 1.0 if won else 0.0
+        if not self._conditions:
+            return Outcome(observation, score, score, won, False, valid)
+        met, conditions = engine.conditions()
+        return Outcome(observation, score, score, won, False, valid, met / conditions)
+
+    def _explore(self) -> str | None:
+        if self._explorer is None:
+            try:
+                self._explorer = Explorer(self._intro, self._dialect), 0
+            except (
+                GameFileError
+            ):  # a task in words of somebody's own; it can be played all the same
+                return None
+        explorer, known = self._explorer
+        for action, observation in self._history[known:]:
+            explorer.observe(action, observation)
+        self._explorer = explorer, len(self._history)
+        return explorer.act()
+
+    def _foresee(self, engine: Engine) -> str | None:
+        """The next action of the stored walkthrough where one leads on from here, else a plan's."""
+        if not self._planned:
+            self._remember(Engine(engine.game), engine.game.walkthrough)
+        if engine.state not in self._planned:
+            here = Engine(engine.game)
+            here.state = engine.state
+            self._remember(here, plan(engine.game, engine.state) or ())
+        return self._planned.get(engine.state)
+
+    def _remember(self, engine: Engine, actions: Sequence[str]) -> None:
+        for action in actions:
+            self._planned[engine.state] = action
+            engine.step(action)
