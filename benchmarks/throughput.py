@@ -1,8 +1,9 @@
-"""What a step costs: ``python -m benchmarks.throughput toy`` (or ``scienceworld``).
+"""What a step costs: ``python -m benchmarks.throughput toy`` (or ``scienceworld``, ``alfworld``).
 
 Toy: the contract's own cost, ``env.unwrapped.step`` and ``gym.make(...).step`` over the bare
 simulator. ScienceWorld: our adapter against the upstream package's ``env.step`` for the same
-actions in the same run, both with deterministic hash codes.
+actions in the same run, both with deterministic hash codes. ALFWorld: see
+:mod:`benchmarks.throughput_alfworld`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ GOLD_TASKS = (
 class Throughput:
     """CPU cost of steps, resets, snapshots and hashes."""
 
-    env: tyro.conf.Positional[Literal["toy", "scienceworld"]]
+    env: tyro.conf.Positional[Literal["toy", "scienceworld", "alfworld"]]
     """Which environment."""
 
     quick: bool = False
@@ -44,8 +45,8 @@ class Throughput:
     """Write the rows to this file too."""
 
     def __call__(self) -> int:
-        rows = (_toy if self.env == "toy" else _scienceworld)(self.quick)
-        return publish(f"Throughput: {self.env}", rows, self.json)
+        measure = {"toy": _toy, "scienceworld": _scienceworld, "alfworld": _alfworld}[self.env]
+        return publish(f"Throughput: {self.env}", measure(self.quick), self.json)
 
 
 def _make(env_id: str, **kwargs: Any) -> tuple[gym.Env[str, str], act_envs.TextEnv]:
@@ -162,6 +163,12 @@ def _scienceworld(quick: bool) -> list[Row]:
         Row("reset and restore ten steps by replay", 1e3 * restored, "ms"),
         Row("state_hash", 1e3 * digest, "ms"),
     ]
+
+
+def _alfworld(quick: bool) -> list[Row]:
+    from benchmarks import throughput_alfworld
+
+    return throughput_alfworld.rows(quick)
 
 
 def _gold_path(u: act_envs.TextEnv, task: str) -> list[str]:
