@@ -17,9 +17,10 @@ from pathlib import Path
 
 import tyro
 
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.explorer import room_kind
 from act_envs.alfworld.files import find_source, read_games
-from act_envs.alfworld.game import Game, bits, read_game
+from act_envs.alfworld.game import Game, bits
 
 PRIORS = Path(str(resources.files("act_envs.alfworld"))) / "priors.json"
 

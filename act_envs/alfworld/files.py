@@ -1,7 +1,7 @@
 """Finds the official ALFWorld games and reads their files, from a folder or an archive.
 
 A *source* is a folder that holds the split folders, or an archive of one. Nothing is written, and
-no game is understood here: that is ``game.read_game``. A game is named by its task id,
+no game is understood here: that is ``compiler.read_game``. A game is named by its task id,
 ``<split>/<task folder>/<trial>``, as in the official layout.
 """
 

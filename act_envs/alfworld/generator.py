@@ -30,8 +30,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from act_envs.alfworld.chance import Chance
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.contents import furnish
-from act_envs.alfworld.game import Game, read_game
+from act_envs.alfworld.game import Game
 from act_envs.alfworld.gamefile import SENTENCES, Scene, domain, grammar, problem
 from act_envs.alfworld.outline import LOOK, SPLITS, VERSION, Outline, check_number, outline
 from act_envs.alfworld.planner import plan

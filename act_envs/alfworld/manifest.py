@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.engine import Engine
 from act_envs.alfworld.files import SPLITS, read_games
-from act_envs.alfworld.game import Game, read_game
+from act_envs.alfworld.game import Game
 from act_envs.errors import GameFileError
 from act_envs.progress import Progress
 

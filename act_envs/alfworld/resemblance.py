@@ -54,7 +54,7 @@ def _measure(games: Iterable[Game]) -> dict[str, float]:
 
 
 def _of_game(game: Game) -> dict[str, float]:
-    steps, won = _explore(game)
+    steps, won = explore(game)
     placed = 0
     for inside in game.start.inside:
         placed |= inside
@@ -69,7 +69,8 @@ def _of_game(game: Game) -> dict[str, float]:
     }
 
 
-def _explore(game: Game) -> tuple[int, bool]:
+def explore(game: Game) -> tuple[int, bool]:
+    """How many steps the explorer takes in a game (``STEPS`` at most), and whether it wins."""
     engine = Engine(game)
     explorer = Explorer(engine.intro())
     for step in range(1, STEPS + 1):

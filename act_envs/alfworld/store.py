@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from act_envs.alfworld import game as compiled
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.files import SPLITS, fingerprint, read_file, read_games
-from act_envs.alfworld.game import Game, read_game
+from act_envs.alfworld.game import Game
 from act_envs.assets import cache_home
 from act_envs.errors import AssetsNotFound, UnknownSplit, UnknownTask, nearest
 from act_envs.progress import Progress

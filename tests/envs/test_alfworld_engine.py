@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.engine import Engine
-from act_envs.alfworld.game import KINDS, Game, State, classic, modern, read_game
+from act_envs.alfworld.game import KINDS, Game, State, classic, modern
 from act_envs.errors import GameFileError
 
 Kitchen = Callable[..., dict[str, object]]

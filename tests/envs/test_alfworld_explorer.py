@@ -14,10 +14,11 @@ from types import ModuleType
 import pytest
 
 from act_envs.alfworld import explorer, memory
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.engine import Engine
 from act_envs.alfworld.explorer import Explorer, Goal, read_goal
 from act_envs.alfworld.files import find_source, read_games
-from act_envs.alfworld.game import Game, read_game
+from act_envs.alfworld.game import Game
 from act_envs.errors import GameFileError, UnknownArgument
 
 Turn = tuple[str, str]

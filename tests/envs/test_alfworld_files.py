@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from act_envs.alfworld import archives, commands, manifest, store
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.files import SPLITS, find_source, fingerprint, read_games
-from act_envs.alfworld.game import read_game
 from act_envs.alfworld.store import GameStore
 from act_envs.cli import main
 from act_envs.errors import AssetsNotFound, GameFileError, UnknownSplit, UnknownTask

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from act_envs.alfworld import gamefile
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.engine import Engine
 from act_envs.alfworld.export import Generate, write_games
 from act_envs.alfworld.files import find_source, read_games
-from act_envs.alfworld.game import KINDS, Game, read_game
+from act_envs.alfworld.game import KINDS, Game
 from act_envs.alfworld.generator import FOLDERS, GeneratedGame, GeneratedGames, generate
 from act_envs.alfworld.outline import SPLITS, is_held_out_place, is_held_out_task, outline
 from act_envs.alfworld.planner import plan

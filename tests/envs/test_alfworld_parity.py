@@ -20,9 +20,10 @@ from typing import Any
 import pytest
 
 from act_envs.alfworld import stock as stock_module
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.engine import Engine
 from act_envs.alfworld.files import find_source, read_games
-from act_envs.alfworld.game import Game, classic, read_game
+from act_envs.alfworld.game import Game, classic
 from act_envs.alfworld.reference import ReferenceSimulator
 from act_envs.alfworld.stock import Stock, in_dialect
 from act_envs.errors import MissingExtra, SimulatorError, SnapshotMismatch, UnknownArgument

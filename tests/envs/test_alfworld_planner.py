@@ -1,55 +1,23 @@
 """The planner is compared with blind search over the engine's own states, which prunes nothing.
 
 Small random games, odder than any official one, and real games off the path. What runs here is a
-sample; ``check_odd``, which then searches every game to its end, and ``check_off_path`` take larger
-counts.
+sample: ``check_odd`` takes larger counts, and then searches every game to its end, and
+``python -m benchmarks.experts`` compares 500 states off the path.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.engine import Engine
 from act_envs.alfworld.files import find_source, read_games
-from act_envs.alfworld.game import KINDS, Game, State, read_game
+from act_envs.alfworld.game import KINDS, Game, State
 from act_envs.alfworld.planner import cost_to_go, plan
-
-IDLE = ("look", "inventory", "help", "examine")
-
-
-def blind_search(game: Game, state: State, deepest: int = 99) -> int | None:
-    """Commands that a win takes, None if no ``deepest`` suffice. Breadth first, by the engine."""
-    engine = Engine(game)
-    engine.state = state
-    if engine.won():
-        return 0
-    seen, frontier = {_essence(state)}, [state]
-    for depth in range(1, deepest + 1):
-        reached = []
-        for before in frontier:
-            engine.state = before
-            for command in engine.admissible():
-                if command.startswith(IDLE):
-                    continue
-                engine.state = before
-                engine.step(command)
-                essence = _essence(engine.state)
-                if essence not in seen:
-                    if engine.won():
-                        return depth
-                    seen.add(essence)
-                    reached.append(engine.state)
-        frontier = reached
-    return None
-
-
-def _essence(state: State) -> tuple[object, ...]:
-    """A state without ``lying``, ``sliced`` and ``left``: only slicing and ``look`` read them."""
-    return (*state[:4], *state[5:8], state.toggled)
+from benchmarks.blind_search import blind_search, off_path, off_path_states
 
 
 def check_plan(game: Game, state: State) -> int | None:
@@ -135,16 +103,6 @@ def odd_game(rng: random.Random) -> Game:
     )
 
 
-def off_path(game: Game, steps: int, rng: random.Random) -> State:
-    """Where a random walk leads that likes to handle things more than to go about."""
-    engine = Engine(game)
-    for _ in range(steps):
-        commands = [c for c in engine.admissible() if not c.startswith(IDLE)]
-        deeds = [c for c in commands if not c.startswith(("go", "close"))]
-        engine.step(rng.choice(deeds if deeds and rng.random() < 0.6 else commands))
-    return engine.state
-
-
 def check_odd(count: int, rng: random.Random, deepest: int = 99) -> list[int | None]:
     """Compare the planner with blind search on odd games; returns the costs.
 
@@ -171,40 +129,6 @@ def test_plans_of_odd_games_are_as_short_as_blind_search_finds() -> None:
     assert 600 < len(found) < 1000
 
 
-def check_off_path(
-    games: Sequence[Game], count: int, rng: random.Random, patience: int = 10
-) -> list[int]:
-    """Compare the planner with blind search on states of random walks through real games.
-
-    Kinds, and full and empty hands, take turns. Where the plan is long and the room large, blind
-    search would take minutes: such states are passed over.
-
-    Args:
-        games: to choose from.
-        count: how many states.
-        rng: what chooses.
-        patience: length of the plans that are compared in a tiny room; the larger the room, the
-            shorter. With 10, blind search takes half a second a state, with 8 a tenth of that.
-
-    Returns:
-        The cost of each state.
-    """
-    costs: list[int] = []
-    while len(costs) < count:
-        kind, full = KINDS[len(costs) % 6], len(costs) // 6 % 2 == 1
-        game = rng.choice([game for game in games if game.kind == kind])
-        state = off_path(game, rng.choice((1, 2, 3, 5, 8, 13, 21, 34)), rng)
-        cost = check_plan(game, state)
-        if cost is None:
-            # What is held can be put down nowhere.
-            assert not any(fits >> state.held & 1 for fits in game.fits)
-        elif cost and (state.held >= 0) == full and cost <= patience - len(game.here) // 8:
-            # The plan was replayed, so it is enough that nothing shorter wins.
-            assert blind_search(game, state, cost - 1) is None, f"{game.goal} {state}"
-            costs.append(cost)
-    return costs
-
-
 @pytest.fixture(scope="module")
 def official(alfworld_data: Path) -> list[Game]:
     found = read_games(find_source(alfworld_data), ["valid_unseen"])
@@ -218,5 +142,21 @@ def test_official_plans_are_as_long_as_the_stored_ones(official: list[Game]) -> 
 
 
 def test_plans_off_the_path_are_as_short_as_blind_search_finds(official: list[Game]) -> None:
-    costs = check_off_path(official, 36, random.Random(1), patience=8)
-    assert {3, 4, 5} <= set(costs)
+    costs = set()
+    for game, state, cost in off_path_states(official, 36, random.Random(1), patience=8):
+        # The plan is replayed, so it is enough that nothing shorter wins.
+        assert check_plan(game, state) == cost
+        assert blind_search(game, state, cost - 1) is None, f"{game.goal} {state}"
+        costs.add(cost)
+    assert {3, 4, 5} <= costs
+
+
+def test_what_cannot_be_won_is_held_for_good(official: list[Game]) -> None:
+    """On real games the planner gives up only where the thing in the hand fits nowhere."""
+    rng, given_up = random.Random(2), 0
+    for game in official * 4:
+        state = off_path(game, 21, rng)
+        if cost_to_go(game, state) is None:
+            assert not any(fits >> state.held & 1 for fits in game.fits)
+            given_up += 1
+    assert given_up
