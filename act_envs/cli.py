@@ -130,7 +130,7 @@ class Play:
     """Actions until the episode is truncated; none by default."""
 
     env_kwargs: dict[str, str] = field(default_factory=dict)
-    """Further arguments of the environment, as NAME VALUE pairs."""
+    """Further arguments of the environment, as NAME VALUE pairs; true, false, numbers as such."""
 
     def __call__(self) -> int:
         from act_envs.play import Game
@@ -141,13 +141,19 @@ class Play:
                 raise UnknownArgument(f"{name!r} has an option of its own. Give {option}.")
         if self.seed is not None and self.seed < 0:
             raise UnknownArgument(f"a seed is 0 or more, not {self.seed}.")
-        env = make(
-            full_id(self.env_id), split=self.split, step_limit=self.step_limit, **self.env_kwargs
-        )
+        further = {name: _value(text) for name, text in self.env_kwargs.items()}
+        env = make(full_id(self.env_id), split=self.split, step_limit=self.step_limit, **further)
         try:
             return Game(env, task_id=self.task, seed=self.seed).run()
         finally:
             env.close()
+
+
+def _value(text: str) -> object:
+    """What a word of the command line means as an argument: a truth value, a number, or itself."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else text
 
 
 def full_id(name: str) -> str:

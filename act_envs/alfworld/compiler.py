@@ -10,6 +10,9 @@ from act_envs.alfworld.game import KINDS, Game, State, modern
 from act_envs.alfworld.problem import Problem, read_problem
 from act_envs.errors import GameFileError
 
+MAX_THINGS = 1000
+"""More than any room holds (the official ones: 250); masks grow with them."""
+
 _KNIVES = ("knifetype", "butterknifetype")
 
 
@@ -42,6 +45,8 @@ class _Compiler:
         objects.update(self._column("inreceptacleobject", 1))
         places = {place for _, place in facts["receptacleatlocation"]}
         places.update(self._column("atlocation", 1), self._column("objectatlocation", 1))
+        if len(receptacles) + len(objects) + len(places) > MAX_THINGS:
+            raise self._refuse(f"it has more than {MAX_THINGS} receptacles, objects and locations")
         self._receptacles, self._objects = sorted(receptacles), sorted(objects)
         self._places = sorted(places)
         self._r = {name: n for n, name in enumerate(self._receptacles)}
@@ -119,7 +124,9 @@ class _Compiler:
             if able := named.get("able"):
                 objects &= self._flag(able, self._o)
             return kind, objects, _of_type(rtypes, named["receptacle"]), 0
-        raise self._refuse(f"the goal is none of the six official ones: {self._problem.goal:.200}")
+        raise self._refuse(
+            f"the goal is none of the six official ones: {self._problem.goal!r:.200}"
+        )
 
     def _fits(self, rtypes: Sequence[str], otypes: Sequence[str]) -> list[int]:
         of_type: dict[str, int] = {}

@@ -30,7 +30,8 @@ _DOMAINS: dict[str, bool] = {
 }
 _GRAMMARS = frozenset({"442d1f4d5b50d987", "56608cb77f438c90", "ab7832e463c5eea8"})
 
-_SENTENCE = re.compile(r'"Your task is to: ([^"#{}\[\]|\\\x00-\x1f]{1,500})"')
+_SENTENCE = re.compile(r'"Your task is to: ([^"#{}\[\]|\\\x00-\x1f\x7f]{1,500})"')
+_BLANKS = str.maketrans("\t\r\n", "   ")
 _COMMENT = re.compile(r";[^\n]*")
 _FACT = re.compile(r"\(\s*([^\s()]+)(?:\s+([^\s()]+))?(?:\s+([^\s()]+))?\s*\)")
 _TOKEN = re.compile(r"[()]|[^\s()]+")
@@ -144,6 +145,9 @@ def _text(game: Mapping[str, Any], key: str, name: str) -> str:
     if not isinstance(value, str):
         found = "is missing" if value is None else f"is a {type(value).__name__}, not a text"
         raise GameFileError(f"{name}: {key!r} {found}.")
+    # Names and sentences reach the terminal: nothing that it would act on may be among them.
+    if not value.translate(_BLANKS).isprintable():
+        raise GameFileError(f"{name}: {key!r} holds characters that are not printable.")
     return value
 
 
@@ -199,13 +203,13 @@ def _facts(
 ) -> dict[str, list[tuple[str, ...]]]:
     rest = _FACT.sub("", text).removeprefix("(:init").strip()
     if rest != ")":
-        raise GameFileError(f"{name}: the initial state holds more than plain facts: {rest:.80}")
+        raise GameFileError(f"{name}: the initial state holds more than plain facts: {rest!r:.80}")
     facts: dict[str, list[tuple[str, ...]]] = {predicate: [] for predicate in _PREDICATES}
     for predicate, *arguments in _FACT.findall(text):
         if predicate not in facts:
             raise GameFileError(
-                f"{name}: the initial state holds ({predicate} ...), which official games never "
-                'do. Play it with backend="reference".'
+                f"{name}: the initial state holds the fact {predicate!r:.80}, which official games "
+                'never do. Play it with backend="reference".'
             )
         facts[predicate].append(tuple(filter(None, arguments)))
     for predicate, kinds in _PREDICATES.items():

@@ -77,6 +77,12 @@ class NativeSimulator:
             raise UnknownArgument(f"unknown dialect {dialect!r}. {nearest(dialect, DIALECTS)}")
         if expert not in EXPERTS:
             raise UnknownArgument(f"unknown expert {expert!r}. {nearest(expert, EXPERTS)}")
+        for option, value in (
+            ("either_dialect", either_dialect),
+            ("goal_conditions", goal_conditions),
+        ):
+            if not isinstance(value, bool):
+                raise UnknownArgument(f"{option} must be True or False, not {value!r:.80}.")
         self.name = f"{name}/{dialect}/{expert}" + ("/either" if either_dialect else "")
         self.splits = games.splits
         self._games, self._dialect, self._either = games, dialect, either_dialect
@@ -195,6 +201,9 @@ class NativeSimulator:
         return self._planned.get(engine.state)
 
     def _remember(self, engine: Engine, actions: Sequence[str]) -> None:
+        path = {}
         for action in actions:
-            self._planned[engine.state] = action
+            path[engine.state] = action  # where a path comes by twice, the later time leads on
             engine.step(action)
+        if engine.won():  # a stored walkthrough may be of another game, or somebody's own
+            self._planned.update(path)

@@ -73,6 +73,8 @@ def test_a_folder_of_games_is_played(folder: Path) -> None:
         ({"games": 0}, "games"),
         ({"games": "ten"}, "games"),
         ({"seed_of_games": -1}, "seed"),
+        ({"either_dialect": "False"}, "either_dialect must be True or False"),
+        ({"goal_conditions": 1}, "goal_conditions must be True or False"),
         ({"dialekt": "classic"}, "Did you mean 'dialect'"),
     ],
 )
@@ -146,6 +148,17 @@ def test_clairvoyant_follows_the_stored_walkthrough(folder: Path) -> None:
         "open cabinet 1",
         "put apple 1 in/on cabinet 1",
     ]
+
+
+@pytest.mark.parametrize("stored", [["look", "look"], ["fly to the moon"], ["inventory", "help"]])
+def test_clairvoyant_plans_where_the_stored_walkthrough_does_not_win(
+    make_kitchen: Callable[..., dict[str, object]], folder: Path, stored: list[str]
+) -> None:
+    game = {**make_kitchen(), "walkthrough": stored}
+    (folder / TRIAL / "game.tw-pddl").write_text(json.dumps(game))
+    env = make("ACT/ALFWorld-v0", data_dir=folder, split="valid_seen", expert="clairvoyant")
+    info = play(env)
+    assert (info["won"], info["step"]) == (True, 4)
 
 
 def test_explorer_goes_on_after_a_restore_as_before() -> None:

@@ -260,6 +260,14 @@ def replaced(key: str, old: str, new: str) -> Callable[[dict[str, str]], object]
     return lambda game: {**game, key: game[key].replace(old, new)}
 
 
+def crowded(game: dict[str, str]) -> object:
+    places = [f"loc_bar_{n}" for n in range(2000)]
+    problem = game["pddl_problem"].replace("(:init", " ".join(places) + " - location) (:init")
+    problem = problem.replace(")\n        " + " ".join(places), "\n" + " ".join(places))
+    apples = " ".join(f"(objectAtLocation Apple_bar__plus_01 {place})" for place in places)
+    return {**game, "pddl_problem": problem.replace("(:init", f"(:init {apples}")}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -274,6 +282,12 @@ def replaced(key: str, old: str, new: str) -> Callable[[dict[str, str]], object]
         (replaced("pddl_domain", "isHot", "isWarm"), "reference"),
         (replaced("grammar", "You pick up", "You grab"), "reference"),
         (replaced("grammar", "put some apple", "{o.name}"), "task sentence"),
+        (replaced("grammar", "put some apple", "\x1b[31mput"), "printable"),
+        (replaced("pddl_problem", "Apple_bar", "\x9bApple_bar"), "printable"),
+        (replaced("pddl_problem", "(define", "; \ud800\n(define"), "printable"),
+        (replaced("pddl_domain", "(define", "; \ud800\n(define"), "printable"),
+        (replaced("pddl_problem", "(:init", "(:init (" + "x" * 5000 + " a)"), "'xxx"),
+        (crowded, "more than 1000"),
         (replaced("pddl_problem", "(atLocation agent1 loc_bar__middle)", ""), "0 locations"),
         (replaced("pddl_problem", "(:init", "(:init (atLocation agent1 nowhere)"), "'nowhere'"),
         (replaced("pddl_problem", "(:init", "(:init (holds agent1 x)"), "holds"),
@@ -291,6 +305,7 @@ def test_damaged_games_are_refused(
     with pytest.raises(GameFileError, match=words) as error:
         read_game(json.dumps(change(make_kitchen())).encode(), "the/file.tw-pddl")
     assert "the/file.tw-pddl" in str(error.value)
+    assert len(str(error.value)) < 500
 
 
 @pytest.mark.parametrize(
