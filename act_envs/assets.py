@@ -18,6 +18,7 @@ import logging
 import os
 import re
 import ssl
+import stat
 import time
 import urllib.error
 import urllib.request
@@ -25,10 +26,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
-from act_envs.errors import AssetsNotFound, DownloadError
+from act_envs.errors import AssetsNotFound, DownloadError, UnknownArgument
 from act_envs.progress import Progress
 
 _log = logging.getLogger(__name__)
@@ -49,12 +50,31 @@ def cache_home() -> Path:
     return _home("ACT_CACHE_DIR", "~/.cache/act/compiled")
 
 
+def given_path(value: object, name: str) -> Path:
+    """A path that a user gave, with ``~`` expanded.
+
+    Args:
+        value: the path, a string or ``Path``.
+        name: what the user gave it as (``"data_dir"``, ``"--out"``).
+
+    Raises:
+        UnknownArgument: it is something else, empty, or in the home of nobody.
+    """
+    if not isinstance(value, str | Path) or value == "" or "\0" in str(value):
+        raise UnknownArgument(f"{name}={value!r} is no path. Give the path of a folder or file.")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise UnknownArgument(f"{name}={str(value)!r}: {error} Give a path without '~'.") from error
+
+
 def download(
     url: str,
     target: Path,
     *,
     sha256: str | None = None,
     size: int | None = None,
+    max_size: int | None = None,
     progress: bool = True,
     timeout: float = 30.0,
     attempts: int = 5,
@@ -71,6 +91,7 @@ def download(
         target: where it goes. Its folder is made.
         sha256: hexadecimal digest that it must have.
         size: bytes that it must have.
+        max_size: bytes that it may have at the most; a longer one is given up.
         progress: also where standard error is no terminal, a line now and then.
         timeout: seconds without a byte after which a connection counts as dropped.
         attempts: connections in all, with growing pauses between them.
@@ -80,24 +101,21 @@ def download(
 
     Raises:
         DownloadError: the URL is not accepted, the server refuses, connections kept dropping, the
-            disk is full, what came has another size or digest, or another process is at it.
+            disk is full, a folder is in the way, what came has another size or digest, or
+            another process is at it.
     """
-    transfer = _Transfer(url, target, sha256, size)
-    with _on_disk(target), contextlib.ExitStack() as stack:
+    transfer = _Transfer(url, target, sha256, size, max_size)
+    with on_disk(target), contextlib.ExitStack() as stack:
+        refuse_folder(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        file = stack.enter_context(_alone(transfer.part))
+        file = stack.enter_context(alone(transfer.part))
         bar = stack.enter_context(Progress(target.name, size, megabytes=True, plain=progress))
         if urlsplit(url).scheme == "file":
             transfer.copy(file, bar)
         else:
             _persist(transfer, file, bar, timeout, attempts)
         if wrong := transfer.wrong():
-            transfer.part.unlink()
-            transfer.note.unlink(missing_ok=True)
-            raise DownloadError(
-                f"what came from {url} is not what was asked for: {wrong}. It was deleted. "
-                "Try again, or fetch from a mirror."
-            )
+            raise transfer.rejection(wrong)
         os.fsync(file.fileno())
         transfer.part.replace(target)
         transfer.note.unlink(missing_ok=True)
@@ -116,9 +134,10 @@ class _Transfer:
     target: Path
     sha256: str | None
     size: int | None
+    max_size: int | None
 
     def __post_init__(self) -> None:
-        if urlsplit(self.url).scheme not in ("http", "https", "file"):
+        if _scheme(self.url) not in ("http", "https", "file"):
             raise DownloadError(f"cannot fetch {self.url!r}. Give an http, https or file URL.")
 
     @property
@@ -137,19 +156,26 @@ class _Transfer:
             note = json.loads(self.note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return note if isinstance(note, dict) and note.get("url") == self.url else {}
+        if not isinstance(note, dict) or note.get("url") != self.url:
+            return {}
+        return note if isinstance(note.get("validator"), str | None) else {}
 
     def copy(self, file: io.FileIO, bar: Progress) -> None:
         """Take the whole of a ``file:`` URL."""
         place = urlsplit(self.url)
         source = Path(urllib.request.url2pathname(place.path))
-        if place.netloc not in ("", "localhost") or not source.is_file():
-            raise DownloadError(f"{self.url} names no file of this machine. Check the path.")
-        _restart(file, bar)
-        bar.total = source.stat().st_size
-        with source.open("rb") as original:
-            while chunk := original.read(_CHUNK):
-                _write(file, chunk, bar)
+        try:
+            if place.netloc not in ("", "localhost") or not source.is_file():
+                raise DownloadError(f"{self.url} names no file of this machine. Check the path.")
+            with source.open("rb") as original:
+                _restart(file, bar)
+                bar.total = source.stat().st_size
+                self._take(original, file, bar)
+        except OSError as error:
+            raise DownloadError(
+                f"cannot read {source}: {error.strerror or error}. Make it readable, or give "
+                "another URL."
+            ) from error
 
     def receive(self, file: io.FileIO, bar: Progress, timeout: float) -> bool:
         """Take what one connection gives.
@@ -162,7 +188,7 @@ class _Transfer:
             DownloadError: there is not, and never will be.
         """
         have, note = os.fstat(file.fileno()).st_size, self.noted()
-        if not note or not (note["validator"] or self.sha256):
+        if not note or not (note.get("validator") or self.sha256):
             have = 0  # nobody could tell whether the rest belongs to it
         try:
             answer = _open(self.url, have, note.get("validator"), timeout)
@@ -178,18 +204,27 @@ class _Transfer:
                 f"cannot fetch {self.url}: the server answers {error.code} {error.reason}. "
                 "Check the URL, or fetch from a mirror."
             ) from None
+        except ValueError as error:  # found out by urllib on its way
+            raise DownloadError(
+                f"cannot fetch {self.url}: it, or where it redirects to, is no URL ({error}). "
+                "Give another URL."
+            ) from error
         with answer:
             have = self._agree(answer, have, note)
             if not have:
                 _restart(file, bar)
-            length = answer.headers.get("Content-Length", "")
-            total = have + int(length) if length.isdigit() else None
+            length = answer.headers.get("Content-Length")
+            if length is not None and not re.fullmatch("[0-9]{1,18}", length):
+                raise DownloadError(
+                    f"cannot fetch {self.url}: the server gives its length as {length!r:.100}. "
+                    "Fetch from a mirror."
+                )
+            total = None if length is None else have + int(length)
             note = {"url": self.url, "validator": _validator(answer.headers), "total": total}
-            with _on_disk(self.note):
+            with on_disk(self.note):
                 self.note.write_text(json.dumps(note), encoding="utf-8")
             bar.total, bar.done = total or self.size, have
-            while chunk := answer.read(_CHUNK):
-                _write(file, chunk, bar)
+            self._take(answer, file, bar)
         if total is not None and bar.done < total:
             raise _Dropped(f"it ended after {bar.done:,} of {total:,} bytes")
         return have > 0
@@ -211,9 +246,27 @@ class _Transfer:
             raise _Dropped("the file on the server has changed")
         return have
 
+    def _take(self, source: BinaryIO | http.client.HTTPResponse, file: io.FileIO, bar: Progress):
+        """Append what a stream gives, as long as it is not too much."""
+        while chunk := source.read(_CHUNK):
+            if self.max_size is not None and bar.done + len(chunk) > self.max_size:
+                raise self.rejection(f"it has more than {self.max_size:,} bytes")
+            _write(file, chunk, bar)
+
+    def rejection(self, wrong: str) -> DownloadError:
+        """Delete the bytes that have come; the error that says so."""
+        self.part.unlink()
+        self.note.unlink(missing_ok=True)
+        return DownloadError(
+            f"what came from {self.url} is not what was asked for: {wrong}. It was deleted. "
+            "Try again, or fetch from a mirror."
+        )
+
     def wrong(self) -> str | None:
         """What is wrong with the bytes that have come, None where nothing is."""
         size = self.part.stat().st_size
+        if self.max_size is not None and size > self.max_size:
+            return f"it has more than {self.max_size:,} bytes"
         if self.size is not None and size != self.size:
             return f"it has {size:,} bytes instead of {self.size:,}"
         if self.sha256 is not None:
@@ -280,6 +333,19 @@ def _open(url: str, start: int, validator: str | None, timeout: float) -> http.c
     return opener.open(request, timeout=timeout)
 
 
+def _scheme(url: str) -> str:
+    """The scheme of a URL; nothing where it is none that a server could be asked for."""
+    try:
+        place = urlsplit(url)
+        if place.scheme != "file":
+            url.encode("ascii")
+            (place.hostname or "").encode("idna")
+            _ = place.port
+    except ValueError:
+        return ""
+    return place.scheme
+
+
 def _validator(headers: Message) -> str | None:
     """What names this version of the server's file: a strong ETag, else its time."""
     tag = headers.get("ETag", "W/")
@@ -288,13 +354,15 @@ def _validator(headers: Message) -> str | None:
 
 def _content_range(headers: Message) -> tuple[int | None, int | None]:
     """First byte and size of the whole, as far as ``Content-Range`` tells them."""
-    found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(?:(\d+)|\*)", headers.get("Content-Range", ""))
+    number = "([0-9]{1,18})"
+    pattern = rf"bytes (?:{number}-[0-9]+|\*)/(?:{number}|\*)"
+    found = re.fullmatch(pattern, headers.get("Content-Range", ""))
     start, total = found.groups() if found else (None, None)
     return (None if start is None else int(start)), (None if total is None else int(total))
 
 
 def _write(file: io.FileIO, chunk: bytes, bar: Progress) -> None:
-    with _on_disk(Path(file.name)):
+    with on_disk(Path(file.name)):
         view = memoryview(chunk)
         while view:
             written = file.write(view)
@@ -304,31 +372,49 @@ def _write(file: io.FileIO, chunk: bytes, bar: Progress) -> None:
 
 def _restart(file: io.FileIO, bar: Progress) -> None:
     """Forget the bytes that have come."""
-    with _on_disk(Path(file.name)):
+    with on_disk(Path(file.name)):
         if os.fstat(file.fileno()).st_size:
             file.truncate(0)
     bar.done = 0
 
 
 @contextlib.contextmanager
-def _alone(part: Path) -> Iterator[io.FileIO]:
-    """The file to append to, locked against other processes."""
-    with part.open("ab", buffering=0) as file:
+def alone(path: Path) -> Iterator[io.FileIO]:
+    """The file to append to, locked against other processes.
+
+    Raises:
+        DownloadError: another process has it, or it is a pipe.
+    """
+
+    def opener(name: str, flags: int) -> int:  # opening a pipe would wait without O_NONBLOCK
+        return os.open(name, flags | os.O_NONBLOCK, 0o666)
+
+    with io.FileIO(path, "ab", opener=opener) as file:
+        if stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            raise DownloadError(f"{path} is a pipe. Remove it, or choose another folder.")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ours = part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())
+            ours = path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())
         except BlockingIOError:
             ours = False
         if not ours:  # it is being written, or was renamed while we opened it
-            raise DownloadError(f"another process is fetching to {part}. Wait for it to end.")
+            raise DownloadError(f"another process is fetching; it holds {path}. Wait for it.")
         yield file
 
 
+def refuse_folder(path: Path) -> None:
+    """Raise ``DownloadError`` where a folder is in the place of a file to come."""
+    if path.is_dir():
+        raise DownloadError(f"{path} is a folder. Move it away, or choose another folder.")
+
+
 @contextlib.contextmanager
-def _on_disk(path: Path) -> Iterator[None]:
+def on_disk(path: Path) -> Iterator[None]:
     """Errors of our own disk, with a remedy."""
     try:
         yield
+    except BrokenPipeError:  # of what is printed meanwhile
+        raise
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise DownloadError(

@@ -25,9 +25,9 @@ class Progress:
     ) -> None:
         self.label, self.total, self.done = label, total, 0
         self._megabytes = megabytes
-        self._stream: TextIO = sys.stderr
-        self._terminal = self._stream.isatty()
-        self._silent = not (self._terminal or plain)
+        self._stream: TextIO | None = sys.stderr  # None where the process has none
+        self._terminal = self._stream is not None and self._stream.isatty()
+        self._silent = self._stream is None or not (self._terminal or plain)
         self._next = time.monotonic() + (_IN_TERMINAL if self._terminal else _ELSEWHERE)
         self._width = 0
 
@@ -51,6 +51,8 @@ class Progress:
             self._show(final=not self._terminal)
 
     def _show(self, *, final: bool) -> None:
+        if self._stream is None:
+            return
         line = f"{self.label}  {self._count()}"
         # Blanks cover what a longer line before may have left over.
         start, blanks = ("\r", " " * (self._width - len(line))) if self._terminal else ("", "")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import tyro
 from act_envs.alfworld import manifest
 from act_envs.alfworld.export import Generate
 from act_envs.alfworld.files import find_source
-from act_envs.assets import data_home, download
+from act_envs.assets import alone, data_home, download, given_path, on_disk, refuse_folder
 from act_envs.errors import AssetsNotFound, GameFileError
 
 __all__ = ["CheckData", "Download", "Generate"]
@@ -22,6 +23,8 @@ URL = "https://github.com/alfworld/alfworld/releases/download/0.4.0/json_2.1.2_t
 """What alfworld 0.4.2 itself downloads. MIT, by the authors of ALFWorld."""
 
 _NAME = "json_2.1.2_tw-pddl"
+_MAX_SIZE = 10**9  # bytes of an archive to fetch; uncompressed the official games are 0.34e9
+_PATH = tyro.conf.arg(metavar="PATH")
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,20 @@ class Download:
     where it stopped; an archive that is there and right is not fetched again.
     """
 
-    data_dir: Path | None = None
+    data_dir: Annotated[str | Path | None, _PATH] = None
     """Folder for the data of environments; $ACT_DATA_DIR, else ~/.cache/act."""
 
     origin: Annotated[str, tyro.conf.arg(name="from")] = URL
     """Another URL of the archive (a mirror), or an archive on this machine."""
 
     def __call__(self) -> int:
-        home = data_home() if self.data_dir is None else self.data_dir.expanduser()
+        home = data_home() if self.data_dir is None else given_path(self.data_dir, "--data-dir")
         suffix = ".tar.xz" if self.origin.endswith(".tar.xz") else ".zip"
         target = home / "alfworld" / f"{_NAME}{suffix}"
-        if not (target.exists() and _is_right(target)):
-            self._fetch(target)
+        with on_disk(target):
+            refuse_folder(target)
+            if not (target.exists() and _is_right(target)):
+                self._fetch(target)
         print(f"The official games are in {target}.")
         if (found := find_source(self.data_dir)) != target:
             print(f"But {found} goes before it (ALFWORLD_DATA, or a folder of games beside it).")
@@ -53,18 +58,32 @@ class Download:
         return 0
 
     def _fetch(self, target: Path) -> None:
+        """Put the archive in its place, unless another process has done so meanwhile."""
         arrived = target.with_name(f"{target.name}.unverified")
-        print(f"fetching {self.origin}", flush=True)
-        download(_url(self.origin), arrived)
-        if _is_right(arrived):
-            arrived.replace(target)
-            return
-        rejected = arrived.replace(target.with_name(f"{target.name}.rejected"))
-        raise GameFileError(
-            f"what came from {self.origin} is not the official archive (see above). It is kept in "
-            f"{rejected} and will not be played. Fetch from another place: act-envs download "
-            "alfworld --from URL"
-        )
+        rejected = target.with_name(f"{target.name}.rejected")
+        lock = target.with_name(f"{target.name}.lock")
+        refuse_folder(arrived)
+        refuse_folder(rejected)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with alone(lock):
+            try:
+                if target.exists() and _is_right(target):
+                    return
+                # It may be there already, where an earlier run ended before it was checked.
+                if not (arrived.exists() and _is_right(arrived)):
+                    url = _url(self.origin)
+                    print(f"fetching {self.origin}", flush=True)
+                    download(url, arrived, max_size=_MAX_SIZE)
+                    if not _is_right(arrived):
+                        arrived.replace(rejected)
+                        raise GameFileError(
+                            f"what came from {self.origin} is not the official archive (see "
+                            f"above). It is kept in {rejected} and will not be played. Fetch from "
+                            "another place: act-envs download alfworld --from URL"
+                        )
+                arrived.replace(target)
+            finally:
+                lock.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -74,7 +93,7 @@ class CheckData:
     Also compiles each, and plays its walkthrough to the end.
     """
 
-    data_dir: Path | None = None
+    data_dir: Annotated[str | Path | None, _PATH] = None
     """Where the games are; $ALFWORLD_DATA, else $ACT_DATA_DIR, else ~/.cache/act."""
 
     def __call__(self) -> int:
@@ -90,20 +109,23 @@ class CheckData:
 
 
 def _is_right(archive: Path) -> bool:
-    """Whether an archive holds the official games; says what it finds."""
+    """Whether an archive holds the official games and no others; says what it finds."""
+    print(f"checking {archive}", flush=True)
     try:
         report = manifest.check(archive)
     except GameFileError as error:
         print(error)
         return False
     print(*report.lines(), sep="\n")
-    return report.complete
+    return report.exact
 
 
 def _url(origin: str) -> str:
     if "://" in origin:
         return origin
-    path = Path(origin).expanduser().absolute()
+    path = given_path(origin, "--from").absolute()
+    if path.is_file() and not os.access(path, os.R_OK):
+        raise AssetsNotFound(f"{path} may not be read. Make it readable, or give a URL.")
     if not path.is_file():
         raise AssetsNotFound(f"there is no file {path}. Give a URL or an archive with --from.")
     return path.as_uri()

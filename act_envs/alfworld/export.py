@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from act_envs.alfworld.generator import generate
+import tyro
+
+from act_envs.alfworld.generator import FOLDERS, generate
 from act_envs.alfworld.outline import SPLITS
+from act_envs.assets import given_path
 from act_envs.errors import UnknownArgument, UnknownSplit, nearest
 from act_envs.progress import Progress
 
@@ -25,7 +30,7 @@ def write_games(
 
     Interrupted and started again it goes on where it was, and ends with the same bytes: a file
     appears whole or not at all, one that is there and right is left alone, one that differs is
-    replaced. Other files in ``out`` are not touched.
+    replaced. Other files in ``out`` are not touched. Several may write there at once.
 
     Args:
         out: folder to write into; made where it is missing.
@@ -38,13 +43,20 @@ def write_games(
 
     Raises:
         UnknownSplit: there is no such split.
-        UnknownArgument: a number is negative.
+        UnknownArgument: a number is negative, ``out`` holds official games, or it cannot be
+            written.
     """
     for split, count in games.items():
         if split not in SPLITS:
             raise UnknownSplit(f"unknown split {split!r}. {nearest(split, SPLITS)}")
         if count < 0:
             raise UnknownArgument(f"{split}: {count} games. Give 0 or more.")
+    for name in FOLDERS.values():
+        if official := next((out / name).glob("*/trial_T*"), None):
+            raise UnknownArgument(
+                f"{out} holds official games ({official}); generated ones are not mixed with them. "
+                "Choose another folder."
+            )
     written = 0
     for split, count in games.items():
         for index in range(count):
@@ -62,7 +74,7 @@ def write_games(
 class Generate:
     """Write generated ALFWorld games in the official layout, for ACT and for TextWorld."""
 
-    out: Path
+    out: Annotated[str | Path, tyro.conf.arg(metavar="PATH")]
     """Folder to write into, for example json_2.1.1 in the folder that ALFWORLD_DATA names."""
 
     seed: int = 0
@@ -75,23 +87,35 @@ class Generate:
     """Splits to write. Their folders have the official names: train, valid_seen, valid_unseen."""
 
     def __call__(self) -> int:
+        out = given_path(self.out, "--out")
         games = dict.fromkeys(self.splits, self.games)
         total = sum(games.values())
-        with Progress(f"games in {self.out}", total) as progress:
-            written = write_games(self.out, self.seed, games, progress.advance)
-        print(f"{total:,} games in {self.out}, {written:,} of them written now")
+        with Progress(f"games in {out}", total) as progress:
+            written = write_games(out, self.seed, games, progress.advance)
+        print(f"{total:,} games in {out}, {written:,} of them written now")
         return 0
 
 
 def _put(path: Path, value: Mapping[str, Any]) -> bool:
     """Write a JSON file unless it is there already; whether it was written."""
     content = json.dumps(value).encode()
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}.unfinished")
     try:
-        if path.read_bytes() == content:
+        if path.exists() and path.read_bytes() == content:
             return False
-    except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
+        try:
+            unfinished.write_bytes(content)
+            # Where another run has taken it for a leftover, that run has written the file.
+            with suppress(FileNotFoundError):
+                unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        for leftover in path.parent.glob(f".{path.name}*.unfinished"):  # of runs that were killed
+            leftover.unlink(missing_ok=True)
+    except OSError as error:
+        raise UnknownArgument(
+            f"cannot write {path}: {error.strerror or error}. Free some space there, make it "
+            "writable, or choose another folder."
+        ) from error
     return True

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from act_envs.alfworld.archives import MAX_ENTRY, check_size, read_archive
 from act_envs.alfworld.game import KINDS
-from act_envs.assets import data_home
+from act_envs.assets import data_home, given_path
 from act_envs.errors import AssetsNotFound, GameFileError, nearest
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,6 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 _FOLDER = re.compile(r"json_(2\.1(?:\.\d+)*)")
 # Upstream's two other archives of a version (..._json.zip, ..._pddl.zip) hold no games.
 _ARCHIVE = re.compile(r".*json_(2\.1(?:\.\d+)*)(?!\.?\d|_json|_pddl).*\.(?:zip|tar\.xz)")
-_SOLVABLE = re.compile(rb'"solvable"\s*:\s*true\b')
 
 
 def find_source(data_dir: str | Path | None = None) -> Path:
@@ -49,9 +48,10 @@ def find_source(data_dir: str | Path | None = None) -> Path:
 
     Raises:
         AssetsNotFound: there are no games there.
+        UnknownArgument: ``data_dir``, or what ``$ALFWORLD_DATA`` says, is no path.
         GameFileError: a folder cannot be read.
     """
-    places = _places() if data_dir is None else [Path(data_dir).expanduser()]
+    places = _places() if data_dir is None else [given_path(data_dir, "data_dir")]
     for place in places:
         source = _source_in(place)
         if source is not None:
@@ -134,6 +134,8 @@ def fingerprint(source: Path, split: str) -> str:
     digest = hashlib.blake2b(str(source.resolve()).encode(errors="surrogateescape"), digest_size=8)
     games = [("", source)] if source.is_file() else _game_files(source, split)
     for task_id, path in games:
+        if isinstance(path, GameFileError):
+            raise path
         with _reading(path):
             status = path.stat()
         digest.update(f"\0{task_id}\0{status.st_size}\0{status.st_mtime_ns}".encode())
@@ -146,9 +148,6 @@ def is_solvable(content: bytes, where: str) -> bool:
     Raises:
         GameFileError: it is no JSON object.
     """
-    # In JSON the text can be nothing else than this key; parsing costs as much as compiling.
-    if _SOLVABLE.search(content):
-        return True
     try:
         game = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -167,9 +166,10 @@ def _contents(source: Path, splits: Sequence[str]) -> Iterator[tuple[str, bytes 
     for split in splits:
         for task_id, path in _game_files(source, split):
             try:
-                yield task_id, _read_file(path)
+                content = path if isinstance(path, GameFileError) else _read_file(path)
             except GameFileError as error:
-                yield task_id, error
+                content = error
+            yield task_id, content
 
 
 def _wanted(name: str, splits: Sequence[str], source: Path) -> str | None:
@@ -200,8 +200,10 @@ def _task_id(split: str, folder: str, trial: str, source: Path) -> str:
     return f"{split}/{folder}/{trial}"
 
 
-def _game_files(root: Path, split: str) -> Iterator[tuple[str, Path]]:
+def _game_files(root: Path, split: str) -> Iterator[tuple[str, Path | GameFileError]]:
     """Task id and file of every game of a split folder, in the order of the ids.
+
+    A game with a name that none has comes with the error in place of the file.
 
     Links are followed, as users may keep the data elsewhere; at a fixed depth none leads around.
     """
@@ -211,8 +213,12 @@ def _game_files(root: Path, split: str) -> Iterator[tuple[str, Path]]:
             continue
         for trial in _folders(folder):
             path = trial / _GAME
-            if _is_there(path):
+            if not _is_there(path):
+                continue
+            try:
                 found[_task_id(split, folder.name, trial.name, root)] = path
+            except GameFileError as error:
+                found[f"{split}/{f'{folder.name}/{trial.name}'!r}"] = error
     yield from sorted(found.items())
 
 
@@ -256,7 +262,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _places() -> list[Path]:
     upstream = os.environ.get("ALFWORLD_DATA")
-    return [*([Path(upstream).expanduser()] if upstream else []), data_home()]
+    return [*([given_path(upstream, "ALFWORLD_DATA")] if upstream else []), data_home()]
 
 
 def _source_in(place: Path) -> Path | None:

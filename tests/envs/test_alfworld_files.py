@@ -22,10 +22,18 @@ import pytest
 
 from act_envs.alfworld import archives, commands, manifest, store
 from act_envs.alfworld.compiler import read_game
-from act_envs.alfworld.files import SPLITS, find_source, fingerprint, read_games
+from act_envs.alfworld.files import SPLITS, find_source, fingerprint, is_solvable, read_games
 from act_envs.alfworld.store import GameStore
+from act_envs.assets import alone
 from act_envs.cli import main
-from act_envs.errors import AssetsNotFound, GameFileError, UnknownSplit, UnknownTask
+from act_envs.errors import (
+    AssetsNotFound,
+    DownloadError,
+    GameFileError,
+    UnknownArgument,
+    UnknownSplit,
+    UnknownTask,
+)
 
 KIND = "pick_and_place_simple-Apple-None-Cabinet-1"
 IDS = [
@@ -127,6 +135,21 @@ def test_a_named_place_without_games_is_never_replaced_by_another(
         find_source(tmp_path / "wrong")
     monkeypatch.setenv("ALFWORLD_DATA", str(tmp_path / "wrong"))
     assert find_source() == tmp_path / "ACT_DATA_DIR/json_2.1.1"
+
+
+@pytest.mark.parametrize("data_dir", ["", 5, b"x", "~no-such-user"])
+def test_a_place_that_is_no_path(data_dir: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnknownArgument, match="data_dir="):
+        find_source(data_dir)
+    monkeypatch.setenv("ALFWORLD_DATA", "~no-such-user/games")
+    with pytest.raises(UnknownArgument, match="ALFWORLD_DATA="):
+        find_source()
+
+
+def test_only_the_game_itself_can_be_marked_as_solvable() -> None:
+    assert is_solvable(b'{"x": "", "solvable" : true}', "x")
+    for content in (b'{"x": {"solvable": true}}', b'{"x": {"solvable": true}, "solvable": false}'):
+        assert not is_solvable(content, "x")
 
 
 def test_leaving_alfworld_data_aside_is_said(
@@ -661,6 +684,19 @@ def test_a_check_tells_what_differs(
     assert not more.exact
 
 
+def test_a_check_lists_stray_folders(
+    tmp_path: Path, entries: list[tuple[str, bytes]], official: Mapping[str, str]
+) -> None:
+    stray = f"train/{KIND} (copy)/trial_T1"
+    root = make_folder(tmp_path / "games", [*entries, (NAME.format(stray), entries[0][1])])
+    report = manifest.check(root)
+    assert [found.right for found in report.splits.values()] == [3, 1, 0]
+    assert not report.complete
+    assert "(copy)" in "\n".join(report.lines())
+    with pytest.raises(GameFileError, match=r"\(copy\).*Names are of letters"):
+        GameStore(root).tasks("train")
+
+
 def test_download_verifies_and_is_then_found(
     tmp_path: Path,
     official: Mapping[str, str],
@@ -720,9 +756,84 @@ def test_a_wrong_download_is_kept_aside(
             find_source()
 
 
+def test_an_archive_with_more_games_is_not_the_official_one(
+    tmp_path: Path, entries: list[tuple[str, bytes]], official: Mapping[str, str]
+) -> None:
+    more = [*entries, (NAME.format(f"train/{KIND}/x"), entries[0][1])]
+    origin = str(make_zip(tmp_path / "more.zip", more))
+    with pytest.raises(GameFileError, match="not the official archive"):
+        commands.Download(origin=origin)()
+
+
+def test_an_interrupted_check_does_not_cost_the_download(
+    tmp_path: Path, official: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, check = commands.Download(origin=str(tmp_path / "right.zip")), manifest.check
+
+    def interrupted(source: Path) -> manifest.Report:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(manifest, "check", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    (left,) = (tmp_path / "ACT_DATA_DIR/alfworld").iterdir()
+    content = left.read_bytes()
+    monkeypatch.setattr(manifest, "check", check)
+    left.write_bytes(b"PK")  # one that is wrong is fetched again
+    assert run() == 0
+    find_source().rename(left)
+    (tmp_path / "right.zip").unlink()
+    assert run() == 0
+    assert find_source().read_bytes() == content
+    assert [find_source()] == list(left.parent.iterdir())
+
+
+def test_two_downloads_do_not_mix(
+    tmp_path: Path, official: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, check = commands.Download(origin=str(tmp_path / "right.zip")), manifest.check
+    target = tmp_path / "ACT_DATA_DIR/alfworld/json_2.1.2_tw-pddl.zip"
+    target.parent.mkdir(parents=True)
+    with (
+        alone(target.with_name(f"{target.name}.lock")),
+        pytest.raises(DownloadError, match="another process"),
+    ):
+        run()
+
+    def second(source: Path) -> manifest.Report:
+        """Another run begins while the first checks what it fetched."""
+        monkeypatch.setattr(manifest, "check", check)
+        with pytest.raises(DownloadError, match="another process"):
+            run()
+        return check(source)
+
+    monkeypatch.setattr(manifest, "check", second)
+    assert run() == 0
+    assert list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("suffix", ["", ".unverified", ".rejected", ".lock"])
+def test_a_folder_in_the_way_of_the_archive(
+    tmp_path: Path,
+    official: Mapping[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+) -> None:
+    monkeypatch.setattr(commands, "download", None)  # it is found out before
+    (tmp_path / f"ACT_DATA_DIR/alfworld/json_2.1.2_tw-pddl.zip{suffix}").mkdir(parents=True)
+    with pytest.raises(DownloadError, match="another folder"):
+        commands.Download(origin=str(tmp_path / "right.zip"))()
+
+
 @pytest.mark.parametrize(
     ("argv", "hint"),
     [
+        (["download", "alfworld", "--data-dir", "~no-such-user"], "--data-dir='~no-such-user'"),
+        (["download", "alfworld", "--data-dir", ""], "--data-dir=''"),
+        (["download", "alfworld", "--from", "~no-such-user/x"], "--from='~no-such-user/x'"),
+        (["check-data", "alfworld", "--data-dir", "~no-such-user"], "data_dir='~no-such-user'"),
+        (["generate", "alfworld", "--out", ""], "--out=''"),
+        (["generate", "alfworld", "--out", "/dev/null"], "cannot write /dev/null"),
         (["download", "alfworld", "--from", "no/such.zip"], "no/such.zip"),
         (["download", "alfworld", "--from", "ftp://x/y.zip"], "http, https or file"),
         (["check-data", "alfworld"], "act-envs download alfworld"),

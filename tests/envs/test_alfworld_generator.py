@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -360,6 +361,49 @@ def test_writing_again_writes_what_is_missing_or_wrong(tmp_path):
     assert write_games(tmp_path, 0, {"seen": 3}) == 0
 
 
+def test_two_runs_into_one_folder_do_not_disturb_each_other(tmp_path, monkeypatch):
+    """The second comes when the first has written a file but not yet given it its name."""
+    replace, other = Path.replace, []
+
+    def replace_late(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        other.append(write_games(tmp_path, 0, {"seen": 1}))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace_late)
+    write_games(tmp_path, 0, {"seen": 1})
+    assert other == [1]
+    write_games(tmp_path / "alone", 0, {"seen": 1})
+    alone = _tree(tmp_path / "alone")
+    assert {name: _tree(tmp_path)[name] for name in alone} == alone
+    assert not list(tmp_path.rglob("*.unfinished"))
+
+
+def test_a_folder_of_official_games_is_refused(tmp_path):
+    official = tmp_path / "valid_seen" / "pick_and_place_simple-Apple-None-Cabinet-1" / "trial_T1"
+    official.mkdir(parents=True)
+    with pytest.raises(UnknownArgument, match=r"holds official games .*another folder"):
+        write_games(tmp_path, 0, {"train": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["valid_seen"]
+
+
+@pytest.mark.parametrize("out", ["/dev/full", "/dev/full/x", "/proc/none"])
+def test_a_folder_that_cannot_be_written_is_named(out):
+    with pytest.raises(UnknownArgument, match=f"cannot write {out}.*choose another folder"):
+        write_games(Path(out), 0, {"train": 1})
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(path: Path, content: bytes) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UnknownArgument, match=r"No space left on device\. Free some space"):
+        write_games(tmp_path, 0, {"train": 1})
+    assert not _tree(tmp_path)
+
+
 def test_killed_and_started_again_it_ends_with_the_same_bytes(tmp_path):
     code = (
         "import sys; from pathlib import Path; from act_envs.alfworld.export import write_games; "
@@ -386,6 +430,12 @@ def test_the_command_writes_and_says_how_many(tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["train", "valid_seen"]
     assert Generate(out=tmp_path, games=2, splits=("train", "seen"))() == 0
     assert "0 of them written now" in capsys.readouterr().out
+
+
+def test_the_home_directory_is_understood(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Generate(out="~/games", games=1, splits=("seen",))() == 0
+    assert (tmp_path / "games" / "valid_seen").is_dir()
 
 
 def test_writing_refuses_what_it_does_not_know(tmp_path):

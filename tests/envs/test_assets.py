@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.server
 import io
+import json
 import multiprocessing
+import os
 import re
 import socket
 import threading
@@ -16,8 +19,8 @@ from typing import Any
 import pytest
 
 from act_envs import assets
-from act_envs.assets import cache_home, data_home, download
-from act_envs.errors import DownloadError
+from act_envs.assets import cache_home, data_home, download, given_path
+from act_envs.errors import DownloadError, UnknownArgument
 from act_envs.progress import Progress
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB, no two places alike at a 256-byte offset
@@ -35,13 +38,15 @@ class Remote(http.server.ThreadingHTTPServer):
         cuts: after how many bytes the next connections end, one each.
         statuses: what the next requests are answered instead, one each.
         location: where it redirects to.
+        length: whether it tells the length, or what it tells instead.
         asked: the Range of every request.
     """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.etag = CONTENT, '"one"'
-        self.ranges = self.if_range = self.length = True
+        self.ranges = self.if_range = True
+        self.length: bool | str = True
         self.cuts: list[int] = []
         self.statuses: list[int] = []
         self.location = ""
@@ -79,12 +84,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if start:
             self.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
         if remote.length:
-            self.send_header("Content-Length", str(size - start))
+            told = str(size - start) if remote.length is True else remote.length
+            self.send_header("Content-Length", told)
         if remote.etag:
             self.send_header("ETag", remote.etag)
         self.end_headers()
         end = start + remote.cuts.pop(0) if remote.cuts else size
-        self.wfile.write(remote.content[start:end])
+        with contextlib.suppress(ConnectionError):  # given up by the client
+            self.wfile.write(remote.content[start:end])
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -258,6 +265,33 @@ def test_redirections_lead_to_http_only(remote: Remote, tmp_path: Path) -> None:
     assert not (tmp_path / "y").exists()
 
 
+@pytest.mark.parametrize("location", ["http://[::1", "http://a..b/x.zip"])
+def test_a_redirection_to_no_url_is_an_error(remote: Remote, tmp_path: Path, location: str) -> None:
+    remote.location = location
+    with pytest.raises(DownloadError, match="redirects to, is no URL"):
+        download(remote.url, tmp_path / "x")
+    assert len(remote.asked) == 1
+
+
+@pytest.mark.parametrize("length", ["\N{SUPERSCRIPT TWO}", "9" * 5000, "-1"])
+def test_a_length_that_is_none_is_an_error(remote: Remote, tmp_path: Path, length: str) -> None:
+    remote.length = length
+    with pytest.raises(DownloadError, match="gives its length as"):
+        download(remote.url, tmp_path / "x")
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_file_that_is_too_long_is_given_up(remote: Remote, tmp_path: Path, length: bool) -> None:
+    remote.length = length
+    (tmp_path / "source").write_bytes(CONTENT)
+    for url in (remote.url, (tmp_path / "source").as_uri()):
+        with pytest.raises(DownloadError, match="more than 1,023,999 bytes"):
+            download(url, tmp_path / "x", max_size=len(CONTENT) - 1)
+        assert names(tmp_path) == ["source"]
+    download(remote.url, tmp_path / "x", max_size=len(CONTENT))
+    assert (tmp_path / "x").read_bytes() == CONTENT
+
+
 def test_encryption_is_not_given_up_on_the_way() -> None:
     import urllib.request
 
@@ -268,7 +302,19 @@ def test_encryption_is_not_given_up_on_the_way() -> None:
     assert follow(request, None, 302, "", {}, "https://example.org/y") is not None
 
 
-@pytest.mark.parametrize("url", ["ftp://x/y", "data:,x", "games.zip", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://x/y",
+        "data:,x",
+        "games.zip",
+        "",
+        "http://[::1",
+        "http://a..b/x.zip",
+        "http://127.0.0.1/\N{LATIN SMALL LETTER E WITH ACUTE}.zip",
+        "http://127.0.0.1:port/x",
+    ],
+)
 def test_other_urls_are_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(DownloadError, match="http, https or file"):
         download(url, tmp_path / "x")
@@ -290,10 +336,57 @@ def test_a_full_disk_is_named(remote: Remote, tmp_path: Path) -> None:
         download(remote.url, tmp_path / "x")
 
 
+def test_a_reader_that_has_gone_is_no_error_of_the_disk(tmp_path: Path) -> None:
+    with pytest.raises(BrokenPipeError), assets.on_disk(tmp_path):
+        raise BrokenPipeError
+
+
 def test_a_folder_that_cannot_be_is_named(remote: Remote, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError, match="Choose another folder"):
         download(remote.url, tmp_path / "file" / "x")
+
+
+def test_a_folder_in_the_way_is_named_before_fetching(remote: Remote, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(DownloadError, match="x is a folder"):
+        download(remote.url, tmp_path / "x")
+    assert not remote.asked
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_in_the_way_does_not_hang(remote: Remote, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.part")
+    with pytest.raises(DownloadError, match=r"x.*No such device"):
+        download(remote.url, tmp_path / "x")
+    reader = os.open(tmp_path / "x.part", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(DownloadError, match=r"x\.part is a pipe"):
+            download(remote.url, tmp_path / "x")
+    finally:
+        os.close(reader)
+
+
+def test_a_source_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"cannot read /proc/self/mem"):
+        download("file:///proc/self/mem", tmp_path / "x")
+
+
+@pytest.mark.parametrize("validator", [{}, {"validator": 5}])
+def test_a_note_without_a_validator_continues_nothing(
+    remote: Remote, tmp_path: Path, validator: dict[str, Any]
+) -> None:
+    leave_half(remote, tmp_path / "x")
+    (tmp_path / "x.part.json").write_text(json.dumps({"url": remote.url, **validator}))
+    download(remote.url, tmp_path / "x")
+    assert remote.asked == [None]
+    assert (tmp_path / "x").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("value", ["", 5, b"x", None, "a\0b", "~no-such-user/x"])
+def test_a_path_that_is_none_is_an_error(value: object) -> None:
+    with pytest.raises(UnknownArgument, match=r"--out=.*Give"):
+        given_path(value, "--out")
 
 
 def test_an_interrupt_leaves_what_has_come(
@@ -319,7 +412,7 @@ def test_an_interrupt_leaves_what_has_come(
 
 
 def _hold(part: Path, held: object, done: object) -> None:
-    with assets._alone(part):
+    with assets.alone(part):
         held.set()  # pyright: ignore[reportAttributeAccessIssue]
         done.wait(30)  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -373,3 +466,11 @@ def test_progress_is_sparing(monkeypatch: pytest.MonkeyPatch, terminal: bool, pl
     else:
         assert shown.count("\n") == (2 if plain else 0)
         assert "\r" not in shown
+
+
+def test_progress_without_standard_error_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    monkeypatch.setattr("act_envs.progress._ELSEWHERE", 0)
+    with Progress("x") as progress:
+        progress.advance()
+    assert progress.done == 1

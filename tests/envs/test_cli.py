@@ -46,7 +46,7 @@ def test_check_says_what_holds(capsys: pytest.CaptureFixture[str]) -> None:
         (["play", "toy", "--task", "fetch/900"], "'fetch/"),
         (["play", "toy", "--env-kwargs", "spilt", "x"], "'split'"),
         (["play", "toy", "--env-kwargs", "split", "test"], "--split"),
-        (["play", "toy", "--env-kwargs", "admissible", "False"], "True or False"),
+        (["play", "toy", "--env-kwargs", "admissible", "no"], "True or False"),
         (["play", "toy", "--seed", "-1"], "-1"),
     ],
 )
