@@ -15,6 +15,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Any
 
 import gymnasium as gym
 
@@ -256,7 +257,7 @@ def _evaluation(store: GameStore) -> list[act_envs.Task]:
 
 
 def _make(
-    split: str = EVALUATION[0], *, step_limit: int | None = None, **kwargs: object
+    split: str = EVALUATION[0], *, step_limit: int | None = None, **kwargs: Any
 ) -> tuple[gym.Env[str, str], act_envs.TextEnv]:
     env = gym.make("ACT/ALFWorld-v0", split=split, step_limit=step_limit, **kwargs)
     assert isinstance(env.unwrapped, act_envs.TextEnv)
