@@ -368,7 +368,9 @@ class TextEnv(gym.Env[str, str]):
         snapshot = self.snapshot()
         fork = copy.copy(self)
         fork._simulator = self._simulator.twin()
-        fork._np_random = copy.deepcopy(self._np_random)
+        fork._np_random = copy.deepcopy(self.np_random)
+        fork.observation_space = copy.deepcopy(self.observation_space)
+        fork.action_space = copy.deepcopy(self.action_space)
         fork.restore(snapshot)
         return fork
 

@@ -287,6 +287,7 @@ def check_fork(make: Make) -> None:
             _must("fork", _play(u, actions) == played, "the original goes on in another way")
             drawn = [[e.np_random.random() for _ in range(3)] for e in (fork, u)]
             _must("fork", drawn[0] == drawn[1], f"random numbers differ: {drawn}")
+            _must("fork", fork.action_space is not u.action_space, "the spaces are shared")
             u.reset(seed=5)
             fork.close()
             u.step("xyzzy plugh")

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from act_envs.alfworld.engine import Engine
 from act_envs.alfworld.game import KINDS, Game, State, modern
 from act_envs.alfworld.problem import Problem, read_problem
 from act_envs.errors import GameFileError
@@ -26,7 +27,10 @@ def read_game(data: bytes, name: str) -> Game:
     Raises:
         GameFileError: the file is damaged, or not a game that the native engine can play exactly.
     """
-    return _Compiler(read_problem(data, name), name).game()
+    game = _Compiler(read_problem(data, name), name).game()
+    if Engine(game).won():
+        raise GameFileError(f"{name}: the task is fulfilled before the first action.")
+    return game
 
 
 class _Compiler:
@@ -89,6 +93,7 @@ class _Compiler:
             targets=targets,
             goal_receptacles=goal_receptacles,
             lamps=lamps,
+            content=problem.content,
             start=self._start(),
         )
 

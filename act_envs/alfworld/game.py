@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from act_envs.errors import GameFileError
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever compiled games change, so that caches of older ones are made anew."""
 
 KINDS = (
@@ -83,6 +83,7 @@ class Game:
         targets: mask of the objects that the goal is about.
         goal_receptacles: mask of the receptacles that the goal is about.
         lamps: mask of the lamps that the goal is about.
+        content: hash of what the file says about the task and its room.
         start: the state in which an episode begins.
     """
 
@@ -112,6 +113,7 @@ class Game:
     targets: int
     goal_receptacles: int
     lamps: int
+    content: str
     start: State
 
     @functools.cached_property

@@ -113,7 +113,7 @@ class GeneratedGames:
             UnknownTask: there is none among these games.
         """
         split, index = self.task(task_id).split, int(task_id.rpartition("_")[2])
-        return _write(self._seed, split, index).compile()
+        return _compiled(self._seed, split, index)
 
 
 def generate(seed: int, split: str, index: int) -> GeneratedGame:
@@ -133,6 +133,11 @@ def generate(seed: int, split: str, index: int) -> GeneratedGame:
     walkthrough = plan(compiled, compiled.start)
     assert walkthrough, f"{game.task_id} cannot be won"
     return replace(game, data={**game.data, "walkthrough": list(walkthrough)})
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(seed: int, split: str, index: int) -> Game:
+    return _write(seed, split, index).compile()
 
 
 def _write(seed: int, split: str, index: int) -> GeneratedGame:

@@ -84,7 +84,7 @@ class Memory:
 
     def fold(self, action: str, observation: str) -> None:
         """Take in one turn."""
-        text = observation.strip()
+        action, text = action.strip(), observation.strip()
         if text == REFUSAL:
             self._fold_refusal(action)
             self.refused.add(action)

@@ -73,6 +73,7 @@ class Problem:
         sentence: the task as the game words it, full stop included.
         goal: tokens of the goal, lower case, joined by single blanks.
         facts: arguments of the facts of the initial state, by predicate, lower case.
+        content: the first 16 digits of the SHA-256 of the PDDL problem, a NUL and the sentence.
         sink_cleans: whether a receptacle of type Sink cleans, or a SinkBasin only.
         walkthrough: the stored solution; empty where the file has none.
     """
@@ -80,6 +81,7 @@ class Problem:
     sentence: str
     goal: str
     facts: Mapping[str, list[tuple[str, ...]]]
+    content: str
     sink_cleans: bool
     walkthrough: tuple[str, ...]
 
@@ -110,15 +112,16 @@ def read_problem(data: bytes, name: str) -> Problem:
         sentence=sentence,
         goal=" ".join(_TOKEN.findall(text[goal:])),
         facts=_facts(text[init:goal], declared, name),
+        content=hashlib.sha256(f"{game['pddl_problem']}\0{sentence}".encode()).hexdigest()[:16],
         sink_cleans=sink_cleans,
         walkthrough=tuple(walkthrough),
     )
 
 
 def _rules_hash(text: str) -> str:
-    """Hash of rules, blind to comment lines, indentation and blank lines."""
+    """Hash of rules, blind to indentation and blank lines."""
     lines = (line.strip() for line in text.splitlines())
-    said = "\n".join(line for line in lines if line and not line.startswith("//"))
+    said = "\n".join(filter(None, lines))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

@@ -21,7 +21,37 @@ from act_envs.types import Outcome, Task
 
 EXPERTS = ("explorer", "clairvoyant")
 
-History = tuple[tuple[str, str], ...]
+
+class History:
+    """What was done and read in an episode: the last turn, and a link to those before.
+
+    Snapshots share their past, so a step costs the same however long the episode is.
+    """
+
+    __slots__ = ("action", "before", "length", "observation")
+
+    def __init__(self, before: History | None, action: str, observation: str) -> None:
+        self.before, self.action, self.observation = before, action, observation
+        self.length: int = 1 if before is None else before.length + 1
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _linked, (turns(self, 0),)  # pickle would recurse along the links
+
+
+def turns(history: History | None, known: int) -> list[tuple[str, str]]:
+    """Actions and observations in order, without the first ``known`` ones."""
+    found = []
+    while history is not None and history.length > known:
+        found.append((history.action, history.observation))
+        history = history.before
+    return found[::-1]
+
+
+def _linked(said: list[tuple[str, str]]) -> History | None:
+    history = None
+    for action, observation in said:
+        history = History(history, action, observation)
+    return history
 
 
 class Games(Protocol):
@@ -83,7 +113,8 @@ class NativeSimulator:
         ):
             if not isinstance(value, bool):
                 raise UnknownArgument(f"{option} must be True or False, not {value!r:.80}.")
-        self.name = f"{name}/{dialect}/{expert}" + ("/either" if either_dialect else "")
+        flags = [("either", either_dialect), ("conditions", goal_conditions)]
+        self.name = "/".join([name, dialect, expert, *(flag for flag, on in flags if on)])
         self.splits = games.splits
         self._games, self._dialect, self._either = games, dialect, either_dialect
         self._conditions, self._clairvoyant = goal_conditions, expert == "clairvoyant"
@@ -91,7 +122,7 @@ class NativeSimulator:
         self._engine: Engine | None = None
         # What the explorer has seen. The clairvoyant needs none of it, so none is kept for it.
         self._intro = ""
-        self._history: History = ()
+        self._history: History | None = None
         self._explorer: tuple[Explorer, int] | None = None  # and how much of the history it knows
         self._planned: dict[State, str] = {}
 
@@ -113,7 +144,7 @@ class NativeSimulator:
             action = self.canonical(action)
         observation, valid = self._running().step(action)
         if not self._clairvoyant:
-            self._history = (*self._history, (action, observation))
+            self._history = History(self._history, action, observation)
         return self._outcome(observation, valid=valid)
 
     def canonical(self, action: str) -> str:
@@ -132,15 +163,22 @@ class NativeSimulator:
         return action if action is None or self._dialect == "modern" else classic(action)
 
     def snapshot(self) -> object:
-        return self._running().state, self._history
+        engine = self._running()
+        return engine.game.content, engine.state, self._history
 
     def restore(self, task: Task, state: object) -> None:
-        if not (isinstance(state, tuple) and len(state) == 2 and isinstance(state[0], State)):
+        if not (isinstance(state, tuple) and len(state) == 3 and isinstance(state[1], State)):
             raise SnapshotMismatch(f"{type(state).__name__} is no state of an ALFWorld game.")
         if task is not self._task and task != self._task:
             self._load(task)
-        self._running().state, self._history = state
-        self._explorer = None
+        content, position, history = state
+        engine = self._running()
+        if content != engine.game.content:
+            raise SnapshotMismatch(
+                f"the snapshot is of another game that is named {task.task_id!r} too. Restore it "
+                "with the games that it was taken from."
+            )
+        engine.state, self._history, self._explorer = position, history, None
 
     def twin(self) -> NativeSimulator:
         twin = copy.copy(self)
@@ -150,7 +188,9 @@ class NativeSimulator:
     def fingerprint(self) -> bytes:
         # Of all that is kept, the history alone cannot change what happens next.
         assert self._task is not None
-        return f"{self._task.task_id}\n{tuple(self._running().state)}".encode()
+        engine = self._running()
+        played = (self._task.task_id, engine.game.content, self._dialect, self._either)
+        return repr((played, tuple(engine.state))).encode()
 
     def close(self) -> None:
         self._engine = self._task = self._explorer = None
@@ -165,7 +205,7 @@ class NativeSimulator:
     def _load(self, task: Task) -> None:
         self._engine = Engine(self._games.game(task.task_id), self._dialect)
         self._task, self._intro = task, self._engine.intro()
-        self._history, self._explorer, self._planned = (), None, {}
+        self._history, self._explorer, self._planned = None, None, {}
 
     def _outcome(self, observation: str, *, valid: bool) -> Outcome:
         engine = self._running()
@@ -185,9 +225,9 @@ class NativeSimulator:
             ):  # a task in words of somebody's own; it can be played all the same
                 return None
         explorer, known = self._explorer
-        for action, observation in self._history[known:]:
+        for action, observation in turns(self._history, known):
             explorer.observe(action, observation)
-        self._explorer = explorer, len(self._history)
+        self._explorer = explorer, 0 if self._history is None else self._history.length
         return explorer.act()
 
     def _foresee(self, engine: Engine) -> str | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from act_envs.alfworld.gamefile import grammar
+
 OBJECTS = {
     "Apple_bar__plus_01": "Fridge_bar__plus_01 @ loc_bar__fridge",
     "Apple_bar__plus_02": "CounterTop_bar__plus_01 @ loc_bar__counter",
@@ -72,10 +74,9 @@ def kitchen(goal: str = PLACED, sentence: str = "put some apple on cabinet.") ->
     init = "\n".join(f"({fact})" for fact in facts)
     problem = f"""(define (problem p) (:domain alfred) (:objects agent1 - agent\n{lines})
         (:init {init}) (:goal (and {goal})))"""
-    grammar = package.joinpath("grammar.twl2").read_text().replace("UNKNOWN GOAL.", sentence)
     return {
         "pddl_domain": package.joinpath("domain.pddl").read_text(),
-        "grammar": grammar,
+        "grammar": grammar(sentence.removesuffix(".")),
         "pddl_problem": problem,
         "solvable": True,
         "walkthrough": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -170,8 +171,56 @@ def test_explorer_goes_on_after_a_restore_as_before() -> None:
     env.step("inventory")
     other.restore(snapshot)
     assert other.expert_action() == advice
-    env.restore(snapshot)
-    assert env.expert_action() == advice
+    while not env.terminated:  # what it learns after the snapshot must be forgotten again
+        env.step(str(env.expert_action()))
+    for _ in range(2):
+        env.restore(pickle.loads(pickle.dumps(snapshot)))
+        assert env.expert_action() == advice
+
+
+def test_a_snapshot_of_a_long_episode_pickles() -> None:
+    env = make(step_limit=None)
+    env.reset(seed=0)
+    for _ in range(3000):
+        env.step("look")
+    advice = env.expert_action()
+    again = make(step_limit=None)
+    again.restore(pickle.loads(pickle.dumps(env.snapshot())))
+    assert again.expert_action() == advice
+
+
+def test_each_part_of_the_state_is_in_the_hash(folder: Path) -> None:
+    env = make("ACT/ALFWorld-v0", data_dir=folder)
+    env.reset()
+    snapshot, hashes = env.snapshot(), {env.state_hash()}
+    content, state, history = snapshot.state  # type: ignore[misc]
+    for name, value in state._asdict().items():
+        other = (value[0] ^ 1, *value[1:]) if isinstance(value, tuple) else value ^ 1
+        changed = state._replace(**{name: other})
+        env.restore(snapshot._replace(state=(content, changed, history)))
+        hashes.add(env.state_hash())
+    assert len(hashes) == 1 + len(state)
+    classic = make("ACT/ALFWorld-v0", data_dir=folder, dialect="classic")
+    classic.reset()
+    assert classic.state_hash() not in hashes
+
+
+def test_a_game_of_the_same_name_is_another_game(
+    make_kitchen: Callable[..., dict[str, object]], folder: Path, tmp_path: Path
+) -> None:
+    env = make("ACT/ALFWorld-v0", data_dir=folder, split="valid_seen", expert="clairvoyant")
+    env.reset()
+    trial = tmp_path / "elsewhere" / TRIAL
+    trial.mkdir(parents=True)
+    game = make_kitchen(sentence="put a apple in cabinet.")
+    (trial / "game.tw-pddl").write_text(json.dumps(game))
+    other = make(
+        "ACT/ALFWorld-v0", data_dir=trial.parents[2], split="valid_seen", expert="clairvoyant"
+    )
+    other.reset()
+    assert other.state_hash() != env.state_hash()
+    with pytest.raises(SnapshotMismatch, match="another game"):
+        other.restore(env.snapshot())
 
 
 def test_asking_the_expert_changes_nothing() -> None:
@@ -237,6 +286,8 @@ def test_snapshots_stay_in_their_dialect() -> None:
     env.reset(seed=0)
     with pytest.raises(SnapshotMismatch, match="classic"):
         make(dialect="classic").restore(env.snapshot())
+    with pytest.raises(SnapshotMismatch, match="conditions"):
+        make(goal_conditions=True).restore(env.snapshot())
 
 
 def test_other_seeds_of_games_are_other_games() -> None:

@@ -292,6 +292,8 @@ def crowded(game: dict[str, str]) -> object:
         (replaced("pddl_problem", "(:init", "(:init (atLocation agent1 nowhere)"), "'nowhere'"),
         (replaced("pddl_problem", "(:init", "(:init (holds agent1 x)"), "holds"),
         (replaced("pddl_problem", "(:init", "(:init (openable"), "plain facts"),
+        (replaced("pddl_problem", "(:init",
+                  "(:init (inReceptacle Apple_bar__plus_01 Cabinet_bar__plus_01)"), "fulfilled"),
         (replaced("pddl_problem", "(:init", "(:init stray"), "stray"),
         (replaced("pddl_problem", "(:init", "(:init (openable agent1)"), "'agent1'"),
         (replaced("pddl_problem", "CabinetType))))", "CabinetType)))) (extra)"), "six official"),

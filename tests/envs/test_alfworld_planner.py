@@ -99,6 +99,7 @@ def odd_game(rng: random.Random) -> Game:
         targets=targets,
         goal_receptacles=mask(receptacles, rng.choice((0.4, 0.9))),
         lamps=lamps,
+        content="",
         start=start,
     )
 
