@@ -14,7 +14,7 @@ import pytest
 
 import act_envs
 from act_envs.alfworld.planner import cost_to_go
-from act_envs.errors import AssetsNotFound, SnapshotMismatch, UnknownArgument
+from act_envs.errors import AssetsNotFound, SnapshotMismatch, UnknownArgument, UnknownTask
 
 TRIAL = "valid_seen/pick_and_place_simple-Apple-None-Cabinet-1/trial_T1"
 
@@ -294,6 +294,13 @@ def test_other_seeds_of_games_are_other_games() -> None:
     first, other = make(games=5), make(games=5, seed_of_games=1)
     ids = [{task.task_id for task in env.tasks()} for env in (first, other)]
     assert not ids[0] & ids[1]
+
+
+def test_no_game_lies_beyond_the_number_asked_for() -> None:
+    last = make(games=6).tasks()[-1].task_id
+    make(games=6).reset(options={"task_id": last})
+    with pytest.raises(UnknownTask, match="indices up to 4"):
+        make(games=5).reset(options={"task_id": last})
 
 
 def test_the_real_games_have_the_official_splits(alfworld_data: Path) -> None:

@@ -232,6 +232,57 @@ def _holds(engine: Engine) -> bool:
     return max(map(len, inside)) >= (2 if game.kind == "pick_two_obj_and_place" else 1)
 
 
+def after(game: Game, *commands: str) -> Engine:
+    engine = Engine(game)
+    for command in commands:
+        assert engine.step(command)[1], command
+    return engine
+
+
+def test_heat_and_cool_undo_each_other(game: Game) -> None:
+    apple = 1 << game.object_of["apple 1"]
+    assert game.start.cool & apple
+    engine = after(
+        game,
+        "go to countertop 1",
+        "take apple 1 from countertop 1",
+        "go to microwave 1",
+        "heat apple 1 with microwave 1",
+    )
+    assert (engine.state.hot & apple, engine.state.cool & apple) == (apple, 0)
+    engine.step("go to fridge 1")
+    engine.step("cool apple 1 with fridge 1")
+    assert (engine.state.hot & apple, engine.state.cool & apple) == (0, apple)
+
+
+def test_what_is_taken_lies_there_no_more_and_what_is_put_back_was_never_away(game: Game) -> None:
+    knife = 1 << game.object_of["knife 1"]
+    engine = after(game, "go to countertop 1", "take knife 1 from countertop 1")
+    assert not engine.state.lying[engine.state.at] & knife
+    engine.step("move knife 1 to countertop 1")
+    assert engine.state == game.start._replace(at=engine.state.at)
+    assert engine.step("look")[0].endswith("Next to it, you see nothing.")
+
+
+def test_a_lamp_on_two_things_is_offered_once(make_kitchen: Kitchen) -> None:
+    data = make_kitchen()
+    also = "(:init (inReceptacle DeskLamp_bar__plus_01 Cabinet_bar__plus_02)"
+    data["pddl_problem"] = str(data["pddl_problem"]).replace("(:init", also)
+    engine = after(read_game(json.dumps(data).encode(), "kitchen"), "go to countertop 1")
+    assert engine.admissible().count("use desklamp 1") == 1
+
+
+def test_only_what_can_be_changed_is_wanted_changed(make_kitchen: Kitchen) -> None:
+    data = make_kitchen(
+        """(exists (?r - receptacle) (exists (?o - object) (and (cleanable ?o)
+        (objectType ?o AppleType) (receptacleType ?r CabinetType) (isClean ?o)
+        (inReceptacle ?o ?r))))"""
+    )
+    problem = str(data["pddl_problem"]).replace("(cleanable Apple_bar__plus_01)", "")
+    game = read_game(json.dumps({**data, "pddl_problem": problem}).encode(), "kitchen")
+    assert game.targets == 1 << game.objects.index("apple 1")  # Apple_bar__plus_02: numbers descend
+
+
 def test_snapshots_are_exact(game: Game) -> None:
     engine, rng = Engine(game), random.Random(2)
     for _ in range(200):
