@@ -120,8 +120,13 @@ def test_refuses_what_it_cannot_play():
 
 @pytest.mark.parametrize("module", [explorer, memory])
 def test_no_engine_is_within_its_reach(module: ModuleType):
-    tree = ast.walk(ast.parse(inspect.getsource(module)))
-    imported = {node.module or "" for node in tree if isinstance(node, ast.ImportFrom)}
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import hides what it reaches"
+            imported.add(node.module or "")
     ours = {name for name in imported if name.startswith("act_envs")}
     assert ours <= {"act_envs.alfworld.memory", "act_envs.errors"}
 
