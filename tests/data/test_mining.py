@@ -14,6 +14,7 @@ from act_data.errors import ForbiddenSplit, ReplayMismatch, RunConflict
 from act_data.mining import Mine, mine, mine_with
 from act_data.rollout import make_env
 from act_data.schema import read_pairs, read_trajectories, write_parquet
+from act_data.splits import check_split
 from act_data.types import ContrastPair, Trajectory
 from act_envs.errors import UnknownArgument
 
@@ -168,6 +169,14 @@ def test_a_trajectory_longer_than_its_episode(tmp_path: Path, rows: list[Traject
     write_parquet(tmp_path / "t.parquet", [longer], "trajectories")
     with pytest.raises(ReplayMismatch, match="end of the episode"):
         _mine(tmp_path / "t.parquet", tmp_path / "out")
+
+
+@pytest.mark.parametrize("split", ["test", "valid_seen", "valid_unseen", "seen", "unseen"])
+def test_splits_that_are_reported_on_cannot_be_allowed(split: str) -> None:
+    with pytest.raises(ForbiddenSplit, match="never enter training data"):
+        check_split(split, [split])
+    check_split("train", [])
+    check_split("dev", ["dev"])
 
 
 def test_test_tasks_are_never_mined(tmp_path: Path, rows: list[Trajectory]) -> None:
