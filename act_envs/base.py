@@ -11,6 +11,7 @@ import copy
 import hashlib
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, Self
 
 import gymnasium as gym
@@ -159,6 +160,7 @@ class TextEnv(gym.Env[str, str]):
         self._task: Task | None = None
         self._outcome = Outcome(observation="", raw_score=0.0, score=0.0)
         self._step = 0
+        self._max_score = 0.0
         self._last_action = ""
 
     # -- Gymnasium ---------------------------------------------------------------------------
@@ -202,6 +204,7 @@ class TextEnv(gym.Env[str, str]):
         self._task = None
         outcome = self._simulator.start(task)
         self._task, self._outcome, self._step, self._last_action = task, outcome, 0, ""
+        self._max_score = outcome.score
         return outcome.observation, self._info()
 
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -234,11 +237,11 @@ class TextEnv(gym.Env[str, str]):
         if _is_one_line(action):
             outcome = self._simulator.act(action)
         else:
-            outcome = Outcome(
-                self._simulator.refusal, before.raw_score, before.score, action_valid=False
-            )
+            outcome = replace(before, observation=self._simulator.refusal, action_valid=False)
         self._outcome, self._last_action = outcome, action
         self._step += 1
+        if outcome.score > self._max_score:
+            self._max_score = outcome.score
         self._task = task
         return (
             outcome.observation,
@@ -322,6 +325,7 @@ class TextEnv(gym.Env[str, str]):
             origin=self._simulator.name,
             task=task,
             step=self._step,
+            max_score=self._max_score,
             outcome=self._outcome,
             last_action=self._last_action,
             state=self._simulator.snapshot(),
@@ -357,6 +361,7 @@ class TextEnv(gym.Env[str, str]):
         self._simulator.restore(snapshot.task, snapshot.state)
         self._task, self._outcome = snapshot.task, snapshot.outcome
         self._step, self._last_action = snapshot.step, snapshot.last_action
+        self._max_score = snapshot.max_score
         return self._outcome.observation, self._info()
 
     def fork(self) -> Self:
@@ -395,14 +400,15 @@ class TextEnv(gym.Env[str, str]):
             "goal": self._simulator.goal(),
             "step": self._step,
             "score": float(outcome.score),
+            "max_score": float(self._max_score),
             "raw_score": float(outcome.raw_score),
             "won": outcome.won,
             "failed": outcome.failed,
             "action_valid": outcome.action_valid,
             "last_action": self._last_action,
         }
-        if outcome.goal_conditions is not None:
-            info["goal_conditions"] = outcome.goal_conditions
+        if outcome.extra is not None:
+            info.update(outcome.extra)  # pyright: ignore[reportArgumentType, reportCallIssue]
         if self.admissible:
             info["admissible_actions"] = self.admissible_actions()
         return info

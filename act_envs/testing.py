@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NotRequired, get_origin, get_type_hints
 
 import gymnasium as gym
 import numpy as np
@@ -57,8 +57,15 @@ MALFORMED = (
 
 _TYPES: dict[str, type] = {
     "task_id": str, "split": str, "kind": str, "goal": str, "step": int, "score": float,
-    "raw_score": float, "won": bool, "failed": bool, "action_valid": bool, "last_action": str,
+    "max_score": float, "raw_score": float, "won": bool, "failed": bool, "action_valid": bool,
+    "last_action": str,
 }  # fmt: skip
+
+_OPTIONAL = {
+    key
+    for key, hint in get_type_hints(StepInfo, include_extras=True).items()
+    if get_origin(hint) is NotRequired and key != "admissible_actions"
+}
 
 
 def check_text_env(make: Make) -> None:
@@ -123,7 +130,8 @@ def check_info(make: Make) -> None:
     with _made(make, admissible=True) as env:
         u = _inner(env)
         observation, info = env.reset(seed=1)
-        total = 0.0
+        total = best = 0.0
+        keys = set(info)
         _must_info(info, step=0, action="", total=total)
         _must("info", info["won"] is info["failed"] is False and info["action_valid"], info)
         for step, action in enumerate(_walk(u, 12), 1):
@@ -131,6 +139,9 @@ def check_info(make: Make) -> None:
             total += float(reward)
             _must("info", env.observation_space.contains(observation), repr(observation))
             _must_info(info, step=step, action=action, total=total)
+            best = max(best, info["score"])
+            _must("info", info["max_score"] == best, f"{info['max_score']}, the highest was {best}")
+            _must("info", set(info) == keys, f"keys {sorted(set(info) ^ keys)} come and go")
             _must("info", terminated == (info["won"] or info["failed"]), (terminated, info))
             _must("info", not (info["won"] and info["failed"]), info)
             _must("info", not (terminated and truncated), "terminated and truncated at once")
@@ -265,6 +276,10 @@ def check_snapshots(make: Make) -> None:
         while not (u.terminated or u.truncated):
             u.step("xyzzy plugh")
         must_go_on(u, snapshot, "restored after the end of the episode")
+        u.restore(snapshot)
+        while not (u.terminated or u.truncated):
+            u.step(u.expert_action() or "xyzzy plugh")
+        must_go_on(u, snapshot, "restored after the expert's end")
         task = next((t for t in u.tasks() if t != snapshot.task), snapshot.task)
         u.reset(options={"task_id": task.task_id})
         _play(u, _walk(u, 1))
@@ -497,13 +512,14 @@ def _must_raise(check: str, error: type[ActError], call: Callable[[], object]) -
 
 
 def _must_info(info: dict[str, Any], *, step: int, action: str, total: float) -> None:
-    keys = set(get_type_hints(StepInfo)) - ({"goal_conditions"} - set(info))
+    keys = set(get_type_hints(StepInfo)) - (_OPTIONAL - set(info))
     _must("info", set(info) == keys, f"keys {sorted(set(info) ^ keys)} missing or unknown")
     for key, kind in _TYPES.items():
         _must("info", type(info[key]) is kind, f"{key} is {info[key]!r}, not {kind.__name__}")
     _must("info", info["goal"].strip(), "the goal is empty")
     _must("info", info["step"] == step and info["last_action"] == action, info)
     _must("info", 0.0 <= info["score"] <= 1.0, f"score {info['score']}")
+    _must("info", info["score"] <= info["max_score"] <= 1.0, f"max_score {info['max_score']}")
     _must("info", np.isclose(info["score"], total), f"return {total}, score {info['score']}")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ class Outcome:
         won: full success.
         failed: the episode ended without it.
         action_valid: the simulator took the action as one of its own in that state.
-        goal_conditions: share of the goal's conditions that hold, in [0, 1]; None where nobody
-            asked for it.
+        extra: what else goes into ``info``: the optional keys of :class:`StepInfo` that this
+            simulator fills, the same ones at every step.
     """
 
     observation: str
@@ -45,7 +46,7 @@ class Outcome:
     won: bool = False
     failed: bool = False
     action_valid: bool = True
-    goal_conditions: float | None = None
+    extra: Mapping[str, Any] | None = None
 
 
 class Snapshot(NamedTuple):
@@ -58,6 +59,7 @@ class Snapshot(NamedTuple):
         origin: the kind and configuration of the environment that took it.
         task: the task being played.
         step: actions taken so far.
+        max_score: the highest score of the episode so far.
         outcome: what the last action (or the start) gave.
         last_action: the last action, ``""`` at the start.
         state: the simulator's own part, picklable.
@@ -66,6 +68,7 @@ class Snapshot(NamedTuple):
     origin: str
     task: Task
     step: int
+    max_score: float
     outcome: Outcome
     last_action: str
     state: object
@@ -98,6 +101,8 @@ class StepInfo(TypedDict):
         goal: the instruction given to the agent.
         step: actions taken so far, invalid ones included.
         score: progress in [0, 1]; the sum of the rewards so far, 0 at ``reset``.
+        max_score: the highest ``score`` of the episode so far. Some of the literature reports it
+            in place of the final score.
         raw_score: the simulator's own number, in its own units.
         won: full success (``score`` is 1).
         failed: the episode ended without it.
@@ -106,6 +111,11 @@ class StepInfo(TypedDict):
         admissible_actions: only with ``admissible=True``.
         goal_conditions: share of the goal's conditions that hold, in [0, 1]; only where the
             environment counts them and was asked to.
+        look: what can be seen from here, without acting; only where looking costs nothing.
+        inventory: what the agent carries; likewise.
+        question: the choices that the simulator asks to choose from, [] when it asks nothing;
+            only where the simulator asks back.
+        moves: the simulator's own count of moves, where it differs from ``step``.
     """
 
     task_id: str
@@ -114,6 +124,7 @@ class StepInfo(TypedDict):
     goal: str
     step: int
     score: float
+    max_score: float
     raw_score: float
     won: bool
     failed: bool
@@ -121,3 +132,7 @@ class StepInfo(TypedDict):
     last_action: str
     admissible_actions: NotRequired[list[str]]
     goal_conditions: NotRequired[float]
+    look: NotRequired[str]
+    inventory: NotRequired[str]
+    question: NotRequired[list[str]]
+    moves: NotRequired[int]

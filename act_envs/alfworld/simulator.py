@@ -214,7 +214,9 @@ class NativeSimulator:
         if not self._conditions:
             return Outcome(observation, score, score, won, False, valid)
         met, conditions = engine.conditions()
-        return Outcome(observation, score, score, won, False, valid, met / conditions)
+        return Outcome(
+            observation, score, score, won, False, valid, {"goal_conditions": met / conditions}
+        )
 
     def _explore(self) -> str | None:
         if self._explorer is None:

@@ -166,6 +166,15 @@ class RestoreLosesTheScore(ToyEnv):
 
 
 @caught_by("snapshots")
+class RestoreKeepsTheMaxScore(ToyEnv):
+    def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
+        best = self._max_score
+        super().restore(snapshot)
+        self._max_score = max(best, self._max_score)
+        return self._outcome.observation, self._info()
+
+
+@caught_by("snapshots")
 class RestoreKeepsTheStep(ToyEnv):
     def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
         step = self._step
