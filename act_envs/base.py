@@ -37,16 +37,19 @@ class Simulator(Protocol):
 
     Attributes:
         name: kind and configuration, equal for two simulators that can exchange snapshots.
-        splits: names of the splits, in their documented order.
+        splits: names of the official splits, in their documented order.
+        panels: names of further lists of its tasks, mostly those of papers; may be empty. Their
+            tasks keep their official split.
         refusal: what the simulator answers to text that it does not understand.
     """
 
     name: str
     splits: tuple[str, ...]
+    panels: tuple[str, ...]
     refusal: str
 
     def tasks(self, split: str) -> Sequence[Task]:
-        """Every task of a known split, in a fixed order."""
+        """Every task of a known split or panel, in a fixed order."""
         ...
 
     def task(self, task_id: str) -> Task:
@@ -109,15 +112,15 @@ class TextEnv(gym.Env[str, str]):
 
     Args:
         simulator: what is played.
-        split: the split that ``reset`` draws from.
-        step_limit: actions after which an episode is truncated, invalid ones included; None
-            for no limit.
+        split: the split or panel that ``reset`` draws from.
+        step_limit: actions after which an episode is truncated, invalid ones included: one number
+            for all, or one for every kind of task; None for no limit.
         admissible: put ``admissible_actions`` into every ``info``.
         render_mode: ``"ansi"`` or None.
         unknown: keyword arguments that the subclass has no name for; refused with suggestions.
 
     Raises:
-        UnknownSplit: the simulator has no such split.
+        UnknownSplit: the simulator has no such split and no such panel.
         UnknownArgument: an argument is unknown, or its value not one of the accepted ones.
     """
 
@@ -129,7 +132,7 @@ class TextEnv(gym.Env[str, str]):
         simulator: Simulator,
         *,
         split: str,
-        step_limit: int | None,
+        step_limit: int | Mapping[str, int] | None,
         admissible: bool = False,
         render_mode: str | None = None,
         unknown: Mapping[str, Any] | None = None,
@@ -141,18 +144,13 @@ class TextEnv(gym.Env[str, str]):
             raise UnknownArgument(
                 f"{type(self).__name__} has no argument {name!r}. {nearest(name, known)}"
             )
-        if split not in simulator.splits:
-            raise UnknownSplit(f"unknown split {split!r}. {nearest(split, simulator.splits)}")
-        if step_limit is not None and (type(step_limit) is not int or step_limit < 1):
-            raise UnknownArgument(
-                f"step_limit must be a positive whole number or None, not {step_limit!r}."
-            )
+        self._check_split(split)
+        self._step_limit = self._checked_step_limit(step_limit)
         if not isinstance(admissible, bool):
             raise UnknownArgument(f"admissible must be True or False, not {admissible!r}.")
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise UnknownArgument(f"unknown render_mode {render_mode!r}. Known: 'ansi', None.")
         self.split = split
-        self.step_limit = step_limit
         self.admissible = admissible
         self.render_mode = render_mode
         self.observation_space = FreeText()
@@ -271,8 +269,25 @@ class TextEnv(gym.Env[str, str]):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of the splits, in their documented order."""
+        """Names of the official splits, in their documented order."""
         return self._simulator.splits
+
+    @property
+    def panels(self) -> tuple[str, ...]:
+        """Names of further lists of tasks, mostly those of papers, that serve like splits."""
+        return self._simulator.panels
+
+    @property
+    def step_limit(self) -> int | None:
+        """Actions after which the episode is truncated, None without a limit.
+
+        Where kinds of task differ in it: that of the running task, or the highest while there
+        is none.
+        """
+        limit = self._step_limit
+        if limit is None or isinstance(limit, int):
+            return limit
+        return max(limit.values()) if self._task is None else limit[self._task.kind]
 
     @property
     def terminated(self) -> bool:
@@ -282,18 +297,17 @@ class TextEnv(gym.Env[str, str]):
     @property
     def truncated(self) -> bool:
         """Whether the step limit ended the episode."""
-        over = self.step_limit is not None and self._step >= self.step_limit
-        return over and not self.terminated
+        limit = self.step_limit
+        return limit is not None and self._step >= limit and not self.terminated
 
     def tasks(self, split: str | None = None) -> list[Task]:
-        """Every task of a split (this environment's own by default), in a fixed order.
+        """Every task of a split or panel (this environment's own by default), in a fixed order.
 
         Raises:
-            UnknownSplit: there is no such split.
+            UnknownSplit: there is no such split and no such panel.
         """
         split = self.split if split is None else split
-        if split not in self.splits:
-            raise UnknownSplit(f"unknown split {split!r}. {nearest(split, self.splits)}")
+        self._check_split(split)
         return list(self._simulator.tasks(split))
 
     def admissible_actions(self) -> list[str]:
@@ -412,6 +426,30 @@ class TextEnv(gym.Env[str, str]):
         if self.admissible:
             info["admissible_actions"] = self.admissible_actions()
         return info
+
+    def _check_split(self, split: str) -> None:
+        known = (*self.splits, *self.panels)
+        if split not in known:
+            raise UnknownSplit(f"unknown split {split!r}. {nearest(split, known)}")
+
+    def _checked_step_limit(
+        self, limit: int | Mapping[str, int] | None
+    ) -> int | Mapping[str, int] | None:
+        if limit is None:
+            return None
+        for number in limit.values() if isinstance(limit, Mapping) else (limit,):
+            if type(number) is not int or number < 1:
+                raise UnknownArgument(
+                    f"step_limit must be a positive whole number or None, not {number!r}."
+                )
+        if isinstance(limit, Mapping):
+            kinds = {task.kind for split in self.splits for task in self.tasks(split)}
+            if missing := sorted(kinds - limit.keys()):
+                raise UnknownArgument(
+                    f"step_limit has no number for tasks of kind {missing[0]!r}. "
+                    "Give one for every kind, since a task of any kind can be named."
+                )
+        return limit
 
     def _check_open(self) -> None:
         if self._closed:

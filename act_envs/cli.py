@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import itertools
 import sys
 import time
 from collections import Counter
@@ -34,15 +35,17 @@ _OF_ENVIRONMENTS = {
 
 @dataclass(frozen=True)
 class List:
-    """Every environment with its splits, and whether it can run on this machine."""
+    """Every environment with its splits and panels, and whether it can run on this machine."""
 
     def __call__(self) -> int:
         for env_id in env_ids():
             print(env_id, flush=True)
             try:
                 env = make(env_id)
-                counts = (f"{split} {len(env.tasks(split)):,}" for split in env.splits)
-                print(f"    tasks: {', '.join(counts)}", flush=True)
+                for title, names in (("tasks", env.splits), ("panels", env.panels)):
+                    if names:
+                        counts = (f"{name} {len(env.tasks(name)):,}" for name in names)
+                        print(f"    {title}: {', '.join(counts)}", flush=True)
                 with contextlib.closing(env):
                     env.reset(seed=0)
                 print("    ready")
@@ -78,36 +81,72 @@ class Check:
 
 @dataclass(frozen=True)
 class Tasks:
-    """The tasks of a split, one a line: id, split, kind (separated by tabs)."""
+    """The tasks of a split or panel, one a line: id, official split, kind (separated by tabs)."""
 
     env_id: tyro.conf.Positional[str]
     """Registered id, with or without "ACT/" and version."""
 
     split: str | None = None
-    """Only this split; every split otherwise."""
+    """Only this split or panel; every official split otherwise."""
 
     kind: str | None = None
     """Only this kind of task."""
 
     count: bool = False
-    """Count by split and kind instead of listing."""
+    """Count by split or panel and by kind, instead of listing."""
+
+    check_leaks: bool = False
+    """Report the tasks that splits and panels share though their names keep them apart."""
 
     def __call__(self) -> int:
         env = make(full_id(self.env_id))
-        splits = env.splits if self.split is None else (self.split,)
-        tasks = [task for split in splits for task in env.tasks(split)]
-        kinds = sorted({task.kind for task in tasks})
+        if self.check_leaks:
+            if self.count or self.split or self.kind:
+                raise UnknownArgument("--check-leaks reports on all lists. Give it alone.")
+            _report_leaks(env)
+            return 0
+        further = env.panels if self.count else ()  # would only repeat tasks in a list
+        names = (*env.splits, *further) if self.split is None else (self.split,)
+        tasks = [(name, task) for name in names for task in env.tasks(name)]
+        kinds = sorted({task.kind for _, task in tasks})
         if self.kind is not None and self.kind not in kinds:
             raise UnknownArgument(f"unknown kind {self.kind!r}. {nearest(self.kind, kinds)}")
-        tasks = [task for task in tasks if self.kind in (None, task.kind)]
+        tasks = [(name, task) for name, task in tasks if self.kind in (None, task.kind)]
         if self.count:
-            counted = Counter((task.split, task.kind) for task in tasks)
-            for (split, kind), n in counted.items():
-                print(f"{split}\t{kind}\t{n}")
+            for (name, kind), n in Counter((name, task.kind) for name, task in tasks).items():
+                print(f"{name}\t{kind}\t{n}")
         else:
-            for task in tasks:
+            for _, task in tasks:
                 print(f"{task.task_id}\t{task.split}\t{task.kind}")
         return 0
+
+
+def _report_leaks(env: TextEnv) -> None:
+    """A table of all pairs of lists that are meant to share no task, and how many they share.
+
+    What a list is for is in its name. ``P-train``, ``P-dev`` and ``P-test`` are panels of one
+    protocol: apart from each other, and from every official split but their namesake. A panel
+    that names no split is a pool and promises nothing.
+    """
+    lists = {name: set(env.tasks(name)) for name in (*env.panels, *env.splits)}
+
+    def role(name: str) -> tuple[str | None, str]:
+        words = name.split("-")
+        use = next((word for word in words if word in env.splits), None)
+        return use, "-".join(word for word in words if word != use)
+
+    print("Lists of tasks that are meant to have none in common, and how many they share:")
+    width = max(map(len, lists)) + 2
+    print(f"{'list':<{width}}  tasks  {'other list':<{width}} shared")
+    for name, other in itertools.combinations(lists, 2):
+        (use, protocol), (other_use, other_protocol) = role(name), role(other)
+        one_protocol = not other_protocol or protocol == other_protocol  # official: no protocol
+        if one_protocol and None not in (use, other_use) and use != other_use:
+            shared = len(lists[name] & lists[other])
+            print(
+                f"{name:<{width}}{len(lists[name]):>7,}  {other:<{width}}{shared:>7,}"
+                f"{'  leak' if shared else ''}"
+            )
 
 
 @dataclass(frozen=True)

@@ -112,9 +112,12 @@ def check_spaces(make: Make) -> None:
 
 
 def check_tasks(make: Make) -> None:
-    """Tasks come in a fixed order, under unique names, each in the split it says."""
+    """Tasks come in a fixed order, under unique names, each in the split it says.
+
+    A panel lists such tasks, each once and as it is in its split, and makes an environment.
+    """
     with _made(make) as env, _made(make) as other:
-        u, seen = _inner(env), set()
+        u, seen, known = _inner(env), set(), set()
         for split in u.splits:
             tasks = u.tasks(split)
             _must("tasks", bool(tasks), f"split {split!r} is empty")
@@ -123,6 +126,18 @@ def check_tasks(make: Make) -> None:
                 _must("tasks", task.task_id not in seen, f"{task.task_id!r} appears twice")
                 _must("tasks", task.split == split, task)
                 seen.add(task.task_id)
+            known.update(tasks)
+        for panel in u.panels:
+            tasks = u.tasks(panel)
+            _must("tasks", panel not in u.splits, f"panel {panel!r} is called like a split")
+            _must("tasks", bool(tasks), f"panel {panel!r} is empty")
+            _must("tasks", tasks == _inner(other).tasks(panel), f"order of {panel!r} changes")
+            _must("tasks", len(set(tasks)) == len(tasks), f"panel {panel!r} has a task twice")
+            for task in tasks:
+                _must("tasks", task in known, f"{task} of panel {panel!r} is in no split")
+                _must("tasks", u._simulator.task(task.task_id) == task, f"{task} is another by id")
+            with _made(make, split=panel) as chosen:
+                _must("tasks", _inner(chosen).tasks() == tasks, f"split={panel!r} has other tasks")
 
 
 def check_info(make: Make) -> None:
@@ -212,13 +227,27 @@ def check_malformed_actions(make: Make) -> None:
 
 
 def check_step_limit(make: Make) -> None:
-    """``step_limit`` truncates, counting invalid actions; a step after the end is refused."""
+    """``step_limit`` truncates, counting invalid actions; a step after the end is refused.
+
+    It is one number, or one for every kind of task.
+    """
     with _made(make, step_limit=3) as env:
         u = _inner(env)
         env.reset(seed=3)
         ends = [env.step("xyzzy plugh")[2:4] for _ in range(3)]
         _must("step_limit", ends == [(False, False), (False, False), (False, True)], ends)
         _must_raise("step_limit", EpisodeNotRunning, lambda: u.step("look"))
+        named = {task.kind: task.task_id for split in u.splits for task in u.tasks(split)}
+    kinds = sorted(named)
+    limits = {**dict.fromkeys(kinds, 2), kinds[0]: 1}
+    with _made(make, step_limit=limits) as env:
+        for kind in {kinds[0], kinds[-1]}:
+            env.reset(options={"task_id": named[kind]})
+            ends = [env.step("xyzzy plugh")[3] for _ in range(limits[kind])]
+            _must("step_limit", ends == [False, True][-limits[kind] :], f"{kind!r}: {ends}")
+            _must("step_limit", _inner(env).step_limit == limits[kind], f"not that of {kind!r}")
+    _must_raise("step_limit", UnknownArgument, lambda: make(step_limit={**limits, kinds[0]: 0}))
+    _must_raise("step_limit", UnknownArgument, lambda: make(step_limit={"no such kind": 1}))
 
 
 def check_admissible_actions(make: Make) -> None:

@@ -7,7 +7,7 @@ to fail, partial credit, and a creature that moves by chance. It measures no abi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,7 @@ class ToySimulator:
 
     name = "toy"
     splits = tuple(_SPLITS)
+    panels: tuple[str, ...] = ()
     refusal = "Nothing happens."
 
     def __init__(self) -> None:
@@ -159,7 +160,7 @@ class ToyEnv(TextEnv):
 
     ## Arguments
     - ``split``: ``train`` (200 tasks), ``dev`` (100) or ``test`` (100).
-    - ``step_limit``: 20 by default, None for no limit.
+    - ``step_limit``: 20 by default, None for no limit; also a mapping of kinds to numbers.
     - ``admissible``: put the admissible actions into ``info``.
     - ``render_mode``: ``"ansi"`` or None.
 
@@ -171,7 +172,7 @@ class ToyEnv(TextEnv):
         self,
         split: str = "train",
         *,
-        step_limit: int | None = 20,
+        step_limit: int | Mapping[str, int] | None = 20,
         admissible: bool = False,
         render_mode: str | None = None,
         **unknown: Any,

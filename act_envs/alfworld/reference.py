@@ -55,6 +55,7 @@ class ReferenceSimulator:
         UnknownArgument: there is no such dialect.
     """
 
+    panels: tuple[str, ...] = ()
     refusal = REFUSAL
 
     def __init__(self, games: GameFiles, dialect: str = "modern") -> None:

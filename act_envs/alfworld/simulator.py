@@ -91,6 +91,7 @@ class NativeSimulator:
         UnknownArgument: a value is not one of the above.
     """
 
+    panels: tuple[str, ...] = ()
     refusal = REFUSAL
 
     def __init__(

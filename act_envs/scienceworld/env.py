@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from act_envs.base import TextEnv
 from act_envs.errors import UnknownArgument, nearest
+from act_envs.scienceworld import panels
 from act_envs.scienceworld.reference import ReferenceSimulator
 
 BACKENDS = ("reference",)
@@ -29,6 +30,34 @@ class ScienceWorldEnv(TextEnv):
 
     A task is named by upstream's task name and variation: ``"boil/21"``. The splits are the
     official ones: ``"train"`` (3,592 tasks), ``"dev"`` (1,796) and ``"test"`` (1,819).
+
+    *Panels* are the lists of tasks that papers train and report on, by name and with their caps.
+    Their tasks keep their official split, also where the paper mixes splits:
+    ``act-envs tasks scienceworld --check-leaks`` reports what should be disjoint and is not.
+
+    | panel           | tasks | steps     | simplifications | metric                | from         |
+    |-----------------|-------|-----------|-----------------|-----------------------|--------------|
+    | ``"eto-train"`` | 1,483 | 10 to 120 | ``easy``        |                       | ETO          |
+    | ``"eto-dev"``   | 194   | 10 to 120 | ``easy``        | mean of ``max_score`` | ETO          |
+    | ``"eto-test"``  | 211   | 10 to 120 | ``easy``        | mean of ``max_score`` | ETO          |
+    | ``"agentgym"``  | 4,639 | 30        | none            | mean of ``score``     | AgentGym     |
+    | ``"test-10"``   | 271   | 100       |                 |                       | SwiftSage    |
+    | ``"ood-train"`` | 2,684 | 100       |                 |                       | this project |
+    | ``"ood-test"``  | 56    | 100       |                 |                       | this project |
+
+    - ETO (https://arxiv.org/abs/2403.02502): 24 kinds of task, each with its own cap. 54 tasks are
+      both in its train and its dev list, and 357 of its train list are of the official dev split.
+      It also ended an episode after 200 of upstream's moves, which nothing does here.
+    - AgentGym (https://arxiv.org/abs/2406.04151): the pool of all variations of 23 kinds that its
+      server draws from, test split included, in the order of its numbers (with upstream 1.2.3):
+      item ``sciworld_N`` is ``tasks("agentgym")[N]``. Which 2,120 it trains on and which 200 it
+      tests on is published with its data and not listed here.
+    - ``test-10`` (https://arxiv.org/abs/2305.17390 and others): the first ten test variations of
+      every kind, or all where there are fewer.
+    - ``ood-train``, ``ood-test``: the train split without chemistry and inclined planes, and the
+      first ten test variations of every kind of these two. They share the house and its commands
+      with the others, and nothing that is to be made or found; materials of planes (lead,
+      chocolate) are substances elsewhere.
 
     ## Action Space
 
@@ -95,7 +124,7 @@ class ScienceWorldEnv(TextEnv):
 
     ## Arguments
 
-    - ``split`` (``"train"``): the split that ``reset`` draws from.
+    - ``split`` (``"train"``): the split or panel that ``reset`` draws from.
     - ``backend`` (``"reference"``): upstream's simulator, unchanged.
     - ``simplifications`` (none): upstream's names, as a sequence or separated by commas:
       ``teleportAction``, ``selfWateringFlowerPots``, ``openContainers``, ``openDoors``,
@@ -104,7 +133,10 @@ class ScienceWorldEnv(TextEnv):
       openContainers. With ``noElectricalAction`` named, the electrical tasks
       (``power-component...``, ``test-conductivity...``) cannot be solved: they are not among
       ``tasks()``, and naming one is an ``UnknownTask``.
-    - ``step_limit`` (100): steps after which an episode is truncated, or None.
+    - ``step_limit`` (``"panel"``): steps after which an episode is truncated. ``"panel"`` stands
+      for the caps of the panel that ``split`` names, and for 100 with an official split and for
+      kinds of task that are not in the panel; else a number, a mapping that has one for every
+      kind of task, or None for no limit.
     - ``admissible`` (False): put ``admissible_actions`` into every ``info``.
     - ``render_mode`` (None): ``"ansi"`` or None.
 
@@ -114,7 +146,7 @@ class ScienceWorldEnv(TextEnv):
 
     Raises:
         UnknownArgument: the backend, a simplification or an argument is unknown.
-        UnknownSplit: there is no such split.
+        UnknownSplit: there is no such split or panel.
         MissingExtra: the ``scienceworld`` package is not installed.
     """
 
@@ -124,7 +156,7 @@ class ScienceWorldEnv(TextEnv):
         *,
         backend: str = "reference",
         simplifications: str | Sequence[str] = (),
-        step_limit: int | None = 100,
+        step_limit: int | Mapping[str, int] | Literal["panel"] | None = "panel",
         admissible: bool = False,
         render_mode: str | None = None,
         **unknown: Any,
@@ -134,7 +166,7 @@ class ScienceWorldEnv(TextEnv):
         super().__init__(
             ReferenceSimulator(simplifications),
             split=split,
-            step_limit=step_limit,
+            step_limit=panels.step_limits(split) if step_limit == "panel" else step_limit,
             admissible=admissible,
             render_mode=render_mode,
             unknown=unknown,

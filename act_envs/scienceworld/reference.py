@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from act_envs.errors import SimulatorError, UnknownArgument, UnknownTask, nearest
-from act_envs.scienceworld import catalogue
+from act_envs.scienceworld import catalogue, panels
 from act_envs.scienceworld.java import Machine, simulator_folder
 from act_envs.types import Outcome, Task
 
@@ -104,6 +104,7 @@ class ReferenceSimulator:
         self._simplifications = ",".join(check_simplifications(simplifications))
         simulator_folder()  # fail here, not at the first reset
         self.name = f"scienceworld/reference({self._simplifications})"
+        self.panels = tuple(panels.panels())
         self._left_out: tuple[str, ...] = ()
         if "noElectricalAction" in self._simplifications:
             kinds = catalogue.kinds().values()
@@ -118,8 +119,8 @@ class ReferenceSimulator:
     # -- tasks ---------------------------------------------------------------------------------
 
     def tasks(self, split: str) -> Sequence[Task]:
-        """Every task of a split, without those that a simplification makes unsolvable."""
-        return catalogue.tasks(split, self._left_out)
+        """Every task of a split or panel, without those that a simplification makes unsolvable."""
+        return panels.tasks(split, self._left_out)
 
     def task(self, task_id: str) -> Task:
         """The task of that name.

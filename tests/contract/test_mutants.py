@@ -6,7 +6,7 @@ import functools
 import itertools
 import random
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,15 @@ import pytest
 
 from act_envs import testing
 from act_envs.base import TextEnv
-from act_envs.errors import ContractViolation, MissingExtra
+from act_envs.errors import ContractViolation, MissingExtra, UnknownSplit
 from act_envs.toy import ToyEnv, ToySimulator
 from act_envs.types import Outcome, Snapshot, StepInfo, Task
 
-MUTANTS: dict[str, tuple[str, type[ToyEnv] | type[ToySimulator]]] = {}
+MUTANTS: dict[str, tuple[str, type[TextEnv] | type[ToySimulator]]] = {}
 """Name of the mutant: the check that must catch it, and the mutant."""
+
+
+STARTS = itertools.count()
 
 
 def caught_by(check: str) -> Callable[[type], type]:
@@ -142,6 +145,21 @@ class StepAfterTheWin(ToyEnv):
         return super().step(action)
 
 
+@caught_by("step_limit")
+class OneLimitForAll(ToyEnv):
+    @property
+    def step_limit(self) -> int | None:
+        limit = self._step_limit
+        return limit if limit is None or isinstance(limit, int) else max(limit.values())
+
+
+@caught_by("step_limit")
+class LimitsAreNotChecked(ToyEnv):
+    def __init__(self, *args: Any, step_limit: Any = 20, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._step_limit = step_limit
+
+
 @caught_by("close")
 class ResetReopens(ToyEnv):
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, StepInfo]:
@@ -197,6 +215,85 @@ class RestoreWantsARunningEpisode(ToyEnv):
         if self._task and (self.terminated or self.truncated):
             raise RuntimeError("the episode has ended")
         return super().restore(snapshot)
+
+
+# -- broken panels -----------------------------------------------------------------------------
+
+
+class Panelled(TextEnv):
+    """Toy with a panel of one task of every split; sound, until a subclass breaks it."""
+
+    class Panels(ToySimulator):
+        panels = ("few",)
+
+        def tasks(self, split: str) -> Sequence[Task]:
+            if split in self.splits:
+                return super().tasks(split)
+            return [ToySimulator.tasks(self, each)[0] for each in self.splits]
+
+    def __init__(self, split: str = "train", *, step_limit: int | None = 20, **kwargs: Any) -> None:
+        known = {name: kwargs.pop(name) for name in ("admissible", "render_mode") if name in kwargs}
+        super().__init__(self.Panels(), split=split, step_limit=step_limit, unknown=kwargs, **known)
+
+
+@caught_by("tasks")
+class PanelIsEmpty(Panelled):
+    class Panels(Panelled.Panels):
+        def tasks(self, split: str) -> Sequence[Task]:
+            return super().tasks(split) if split in self.splits else []
+
+
+@caught_by("tasks")
+class PanelHasATaskTwice(Panelled):
+    class Panels(Panelled.Panels):
+        def tasks(self, split: str) -> Sequence[Task]:
+            tasks = super().tasks(split)
+            return tasks if split in self.splits else [*tasks, tasks[0]]
+
+
+@caught_by("tasks")
+class PanelMakesItsTasksTrainingTasks(Panelled):
+    class Panels(Panelled.Panels):
+        def tasks(self, split: str) -> Sequence[Task]:
+            tasks = super().tasks(split)
+            return tasks if split in self.splits else [replace(t, split="train") for t in tasks]
+
+
+@caught_by("tasks")
+class PanelShuffles(Panelled):
+    class Panels(Panelled.Panels):
+        def tasks(self, split: str) -> Sequence[Task]:
+            tasks = list(super().tasks(split))
+            if split not in self.splits and next(STARTS) % 2:
+                tasks.reverse()
+            return tasks
+
+
+@caught_by("tasks")
+class PanelIsCalledLikeASplit(Panelled):
+    class Panels(Panelled.Panels):
+        panels = ("train",)
+
+
+@caught_by("tasks")
+class TaskIsAnotherById(Panelled):
+    class Panels(Panelled.Panels):
+        def task(self, task_id: str) -> Task:
+            return replace(super().task(task_id), kind="another")
+
+
+@caught_by("tasks")
+class PanelIsNotDrawnFrom(Panelled):
+    def __init__(self, split: str = "train", **kwargs: Any) -> None:
+        super().__init__("train" if split == "few" else split, **kwargs)
+
+
+@caught_by("tasks")
+class PanelMakesNoEnvironment(Panelled):
+    def __init__(self, split: str = "train", **kwargs: Any) -> None:
+        if split == "few":
+            raise UnknownSplit(f"unknown split {split!r}")
+        super().__init__(split, **kwargs)
 
 
 # -- broken simulators -------------------------------------------------------------------------
@@ -275,9 +372,6 @@ class StartKeepsChance(ToySimulator):
         before, outcome = self._house, super().start(task)
         self._house = replace(self._house, chance=before.chance)
         return outcome
-
-
-STARTS = itertools.count()
 
 
 @caught_by("restart")
@@ -385,6 +479,7 @@ def test_mutant_is_caught(
 def test_toy_is_healthy() -> None:
     testing.check_text_env(functools.partial(gym.make, "ACT/Toy-v0"))
     testing.check_text_env(lambda **kwargs: ToyEnv(**kwargs))
+    testing.check_text_env(lambda **kwargs: Panelled(**kwargs))
 
 
 def test_a_make_that_the_child_cannot_import_is_not_compared() -> None:
