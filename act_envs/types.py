@@ -113,7 +113,7 @@ class StepInfo(TypedDict):
             environment counts them and was asked to.
         look: what can be seen from here, without acting; only where looking costs nothing.
         inventory: what the agent carries; likewise.
-        question: the choices that the simulator asks to choose from, [] when it asks nothing;
+        question: the choices that the simulator asks to choose from, () when it asks nothing;
             only where the simulator asks back.
         moves: the simulator's own count of moves, where it differs from ``step``.
     """
@@ -134,5 +134,5 @@ class StepInfo(TypedDict):
     goal_conditions: NotRequired[float]
     look: NotRequired[str]
     inventory: NotRequired[str]
-    question: NotRequired[list[str]]
+    question: NotRequired[tuple[str, ...]]
     moves: NotRequired[int]

@@ -12,6 +12,7 @@ import tyro
 from act_envs.alfworld.files import find_source
 from act_envs.alfworld.stock import check_upstream
 from act_envs.errors import ActError
+from act_envs.scienceworld.jre import find_java, simulator_folder
 
 HERE = Path(__file__).parent
 RUNS = {
@@ -20,11 +21,15 @@ RUNS = {
     "throughput-scienceworld": ["throughput", "scienceworld"],
     "throughput-alfworld": ["throughput", "alfworld"],
     "parity-alfworld": ["parity", "alfworld"],
+    "parity-scienceworld": ["parity", "scienceworld"],
+    "kills-scienceworld": ["kills"],
     "experts-alfworld": ["experts"],
 }
 # They need what this project never installs by itself: the games, and some the original engine.
 WITH_GAMES = ("throughput-alfworld", "parity-alfworld", "experts-alfworld")
 BESIDE_UPSTREAM = ("throughput-alfworld", "parity-alfworld")
+# They need what an extra brings: upstream's simulator and a Java.
+WITH_JAVA = ("throughput-scienceworld", "parity-scienceworld", "kills-scienceworld")
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Bench:
     """Run every benchmark and refresh benchmarks/results/."""
 
     quick: bool = False
-    """Under a minute each, and leave the published results alone."""
+    """A minute or two each, and leave the published results alone."""
 
     def __call__(self) -> int:
         failed = []
@@ -60,6 +65,9 @@ def _obstacle(name: str) -> str:
             find_source()
         if name in BESIDE_UPSTREAM:
             check_upstream()
+        if name in WITH_JAVA:
+            simulator_folder()
+            find_java()
     except ActError as error:
         return str(error)
     return ""

@@ -1,5 +1,7 @@
 """Whether our engines say what the originals say: ``python -m benchmarks.parity alfworld``.
 
+For ``scienceworld`` see :mod:`benchmarks.parity_scienceworld`; the rest of this module is ALFWorld.
+
 Every compared step is one of upstream's own TextWorld (:mod:`act_envs.alfworld.stock`), so a full
 run takes most of an hour on one core; ``--quick`` is a sample. The commands come from
 :class:`benchmarks.busy.Busy`, which listens to upstream.
@@ -41,11 +43,11 @@ SHOWN = 5  # games whose differences are printed
 class Parity:
     """Native engines against the originals, step by step."""
 
-    env: tyro.conf.Positional[Literal["alfworld"]]
+    env: tyro.conf.Positional[Literal["alfworld", "scienceworld"]]
     """Which environment."""
 
     data_dir: Path | None = None
-    """Where the games lie, as for gym.make."""
+    """Where ALFWorld's games lie, as for gym.make."""
 
     quick: bool = False
     """A sample of games."""
@@ -54,10 +56,18 @@ class Parity:
     """Write the rows to this file too."""
 
     def __call__(self) -> int:
+        rows = self._alfworld() if self.env == "alfworld" else self._scienceworld()
+        return publish(f"Parity: {self.env}", rows, self.json)
+
+    def _alfworld(self) -> list[Row]:
         store = GameStore(find_source(self.data_dir))
         rows = [*_walkthroughs(store, self.quick), *_side_by_side(store, self.quick)]
-        rows += _generated(store, self.quick)
-        return publish(f"Parity: {self.env}", rows, self.json)
+        return rows + _generated(store, self.quick)
+
+    def _scienceworld(self) -> list[Row]:
+        from benchmarks import parity_scienceworld
+
+        return parity_scienceworld.rows(self.quick)
 
 
 # -- side by side ---------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path
 
 from act_envs.errors import AssetsNotFound
-from act_envs.scienceworld.java import HELPER_JAR, simulator_jar
+from act_envs.scienceworld.jre import HELPER_JAR, simulator_jar
 
 SOURCES = Path(__file__).with_name("java")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
@@ -75,16 +75,23 @@ def build(target: Path = HELPER_JAR) -> Path:
     )
     with tempfile.TemporaryDirectory() as folder:
         classes = Path(folder)
-        flags = ["-Xlint:-options", "--release", "8", "-g:source,lines"]
+        # Not --release, which would hide sun.misc.Unsafe. -XDignore.symbol.file: no word about it.
+        flags = ["-source", "8", "-target", "8", "-Xlint:-options", "-XDignore.symbol.file"]
+        flags += ["-g:source,lines"]
         sources = [str(path) for path in sorted(SOURCES.rglob("*.java"))]
         subprocess.run(
             ["javac", *flags, "-cp", str(simulator_jar()), "-d", folder, *sources], check=True
         )
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        jar = classes / target.name
+        with zipfile.ZipFile(jar, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF", _EPOCH), head)
             for path in sorted(classes.rglob("*.class")):
                 name = path.relative_to(classes).as_posix()
                 archive.writestr(zipfile.ZipInfo(name, _EPOCH), path.read_bytes())
+        # In one go: a Java that runs would stumble over a jar that changes under it.
+        beside = target.with_name(f"{target.name}.new")
+        shutil.copyfile(jar, beside)
+        beside.replace(target)
     return target
 
 

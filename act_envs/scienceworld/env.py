@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from act_envs.base import TextEnv
+from act_envs.base import Simulator, TextEnv
 from act_envs.errors import UnknownArgument, nearest
 from act_envs.scienceworld import panels
 from act_envs.scienceworld.reference import ReferenceSimulator
+from act_envs.scienceworld.simulator import NativeSimulator
 
-BACKENDS = ("reference",)
+BACKENDS = ("native", "reference")
 
 
 class ScienceWorldEnv(TextEnv):
@@ -26,7 +27,9 @@ class ScienceWorldEnv(TextEnv):
 
     From Wang et al., *ScienceWorld: Is your Agent Smarter than a 5th Grader?* (EMNLP 2022,
     https://arxiv.org/abs/2203.07540). This environment plays upstream's own simulator (package
-    ``scienceworld`` 1.2.3, Apache-2.0) in a Java process that starts at the first ``reset``.
+    ``scienceworld`` 1.2.3, Apache-2.0) in a Java process that starts at the first ``reset``, and
+    that all environments of a Python process share, each with a world of its own in it. Upstream's
+    Python package is only needed for its jar; it stays reachable as ``backend="reference"``.
 
     A task is named by upstream's task name and variation: ``"boil/21"``. The splits are the
     official ones: ``"train"`` (3,592 tasks), ``"dev"`` (1,796) and ``"test"`` (1,819).
@@ -108,6 +111,13 @@ class ScienceWorldEnv(TextEnv):
 
     - ``goal``: upstream's task description, runs of blanks made one.
     - ``raw_score``: upstream's score, 0 to 100, or -100.
+    - ``score`` and ``max_score``: the score now, and the highest so far. The literature reports
+      either: a wrong focus loses the first, not the second.
+    - ``look`` and ``inventory``: what the commands ``look around`` and ``inventory`` would show.
+    - ``question``: the choices that the simulator asks to choose from, ``()`` when it asks nothing;
+      choice 2 is taken by the action ``"2"``.
+    - ``moves``: upstream's own count, in which one ``wait`` is ten moves or more, and looking,
+      answers to questions and garbage are none. ``step`` counts every action.
     - ``action_valid``: the parser knew the text: as an action (also one that could not be done,
       like opening what is locked), as a request that it asked back about, as one of the three
       commands, or as an answer that it had offered.
@@ -125,7 +135,9 @@ class ScienceWorldEnv(TextEnv):
     ## Arguments
 
     - ``split`` (``"train"``): the split or panel that ``reset`` draws from.
-    - ``backend`` (``"reference"``): upstream's simulator, unchanged.
+    - ``backend`` (``"native"``): or ``"reference"``, upstream's Python package, unchanged: ten
+      times slower, a Java process for each environment, snapshots restored by replay. There each
+      step lists the valid actions, which draws random numbers.
     - ``simplifications`` (none): upstream's names, as a sequence or separated by commas:
       ``teleportAction``, ``selfWateringFlowerPots``, ``openContainers``, ``openDoors``,
       ``noElectricalAction``, or ``easy`` alone. ``easy`` stands for teleportAction, openDoors,
@@ -137,6 +149,11 @@ class ScienceWorldEnv(TextEnv):
       for the caps of the panel that ``split`` names, and for 100 with an official split and for
       kinds of task that are not in the panel; else a number, a mapping that has one for every
       kind of task, or None for no limit.
+    - ``java_options`` (none): further options of Java, as a sequence or separated by blanks, such
+      as ``-Xmx512m``; they win over ours (a serial collector, 256 MB of heap, identity hashes that
+      do not change from run to run). Environments share a process where these are equal.
+    - ``own_process`` (False): a Java process for this environment alone, so that environments in
+      several threads run at the same time.
     - ``admissible`` (False): put ``admissible_actions`` into every ``info``.
     - ``render_mode`` (None): ``"ansi"`` or None.
 
@@ -154,20 +171,44 @@ class ScienceWorldEnv(TextEnv):
         self,
         split: str = "train",
         *,
-        backend: str = "reference",
+        backend: str = "native",
         simplifications: str | Sequence[str] = (),
         step_limit: int | Mapping[str, int] | Literal["panel"] | None = "panel",
+        java_options: str | Sequence[str] = (),
+        own_process: bool = False,
         admissible: bool = False,
         render_mode: str | None = None,
         **unknown: Any,
     ) -> None:
-        if backend not in BACKENDS:
-            raise UnknownArgument(f"unknown backend {backend!r}. {nearest(backend, BACKENDS)}")
         super().__init__(
-            ReferenceSimulator(simplifications),
+            _simulator(backend, simplifications, java_options, own_process),
             split=split,
             step_limit=panels.step_limits(split) if step_limit == "panel" else step_limit,
             admissible=admissible,
             render_mode=render_mode,
             unknown=unknown,
         )
+
+
+def _simulator(
+    backend: str,
+    simplifications: str | Sequence[str],
+    java_options: str | Sequence[str],
+    own_process: bool,
+) -> Simulator:
+    if backend not in BACKENDS:
+        raise UnknownArgument(f"unknown backend {backend!r}. {nearest(backend, BACKENDS)}")
+    if not isinstance(own_process, bool):
+        raise UnknownArgument(f"own_process must be True or False, not {own_process!r}.")
+    options = java_options.split() if isinstance(java_options, str) else java_options
+    if not isinstance(options, Sequence) or not all(
+        isinstance(option, str) and option.startswith("-") for option in options
+    ):
+        raise UnknownArgument(
+            f"java_options are options of the java command, such as '-Xmx512m', not {options!r}."
+        )
+    if backend == "native":
+        return NativeSimulator(simplifications, java_options=options, own_process=own_process)
+    if options or own_process:
+        raise UnknownArgument("the original has no java_options and no own_process.")
+    return ReferenceSimulator(simplifications)

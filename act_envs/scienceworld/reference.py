@@ -1,44 +1,35 @@
-"""ScienceWorld through its own simulator, unchanged: correct before fast.
+"""The original behind our contract: upstream's Python package, unchanged.
 
-This module says what an action means (:class:`ReferenceSimulator`); the Java process is
-:mod:`act_envs.scienceworld.java`'s and the names of tasks are the catalogue's. It takes the calls
-that upstream's Python wrapper takes, in the same order, and differs from it on purpose in this:
-
-- A question changes nothing. Upstream draws random numbers to name its valid actions, and its
-  wrapper asks for them at every step; so there the world depends on whether it is asked.
-- Time never ends an episode. Upstream counts moves; the limit here is ``TextEnv``'s.
-- What upstream reports as a failed episode after an exception of its own is an error here.
+What the native simulator is measured against; nobody needs it to play. Each step costs what it
+costs upstream, where it lists the valid actions. That draws random numbers of the episode, so here
+also an action that does nothing moves the state. One Java process for each simulator, launched
+by upstream with one difference: it starts with the options that make upstream repeatable.
 """
 
 from __future__ import annotations
 
-import re
-import zlib
-from collections import OrderedDict
+import hashlib
+import os
+import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn
 
-from act_envs.errors import SimulatorError, UnknownArgument, UnknownTask, nearest
-from act_envs.scienceworld import catalogue, panels
-from act_envs.scienceworld.java import Machine, simulator_folder
+from act_envs.errors import SimulatorError
+from act_envs.scienceworld import catalogue, panels, rules
+from act_envs.scienceworld.jre import HELPER_JAR, find_java, simulator_folder, simulator_jar
 from act_envs.types import Outcome, Task
 
-SIMPLIFICATIONS = (
-    "teleportAction",
-    "selfWateringFlowerPots",
-    "openContainers",
-    "openDoors",
-    "noElectricalAction",
-    "easy",
+OPTIONS = (
+    "-XX:+UseSerialGC -Xmx512m -Duser.language=en -Duser.country=US "
+    # Sets are ordered by identity hash, which by default is a random number.
+    "-XX:+UnlockExperimentalVMOptions -XX:hashCode=2"
 )
-REFUSAL = "No known action matches that input."
-QUESTION = "Ambiguous request:"
-STOP_WORDS = frozenset(("a", "an", "the"))
-COMMANDS = frozenset(("help", "objects", "task"))  # read before the parser, to the letter
-
-_gold: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
-_GOLD_KEPT = 256
+NO_LIMIT = 10**6  # upstream ends an episode after so many of its moves
+_gold: dict[tuple[str, str], tuple[str, ...]] = {}
+_launching = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,51 +37,21 @@ class Recipe:
     """How to get to a state again, and how to know that one is there.
 
     Attributes:
-        actions: what the simulator was given, in order.
-        digest: the digest of the state.
+        actions: what upstream was given since the start, in order.
+        told: digest of everything that upstream has said on the way.
     """
 
     actions: tuple[str, ...]
-    digest: str
-
-
-def check_simplifications(names: str | Sequence[str]) -> tuple[str, ...]:
-    """The simplifications in upstream's order, each once.
-
-    Args:
-        names: upstream's names, as a sequence or separated by commas.
-
-    Raises:
-        UnknownArgument: there is no such simplification, or ``easy`` is not alone.
-    """
-    if isinstance(names, bytes) or not isinstance(names, Sequence):
-        raise UnknownArgument(
-            f"simplifications must be a string or a sequence of strings, not {names!r:.80}."
-        )
-    given = names.split(",") if isinstance(names, str) else names
-    wanted = {str(name).strip() for name in given} - {""}
-    for name in sorted(wanted):
-        if name not in SIMPLIFICATIONS:
-            raise UnknownArgument(
-                f"unknown simplification {name!r}. {nearest(name, SIMPLIFICATIONS)}"
-            )
-    if "easy" in wanted and len(wanted) > 1:
-        raise UnknownArgument(
-            "the simplification 'easy' stands alone: upstream's simulator fails on 'easy' with "
-            f"{', '.join(repr(name) for name in sorted(wanted - {'easy'}))}. Name what 'easy' "
-            "stands for: 'teleportAction', 'openDoors', 'selfWateringFlowerPots', and, except in "
-            "electrical tasks, 'noElectricalAction'."
-        )
-    return tuple(name for name in SIMPLIFICATIONS if name in wanted)
+    told: bytes
 
 
 class ReferenceSimulator:
-    """Implements :class:`act_envs.base.Simulator` on upstream's Java simulator.
+    """Implements :class:`act_envs.base.Simulator` on ``scienceworld.ScienceWorldEnv``.
 
-    The Java process starts at the first ``start`` or ``restore``, and anew when it has died.
+    Its Java process starts at the first ``start`` or ``restore``, and anew after any failure.
 
     Args:
-        simplifications: upstream's names, see :func:`check_simplifications`.
+        simplifications: upstream's names, see :func:`rules.check_simplifications`.
 
     Raises:
         UnknownArgument: a simplification is unknown.
@@ -98,54 +59,34 @@ class ReferenceSimulator:
     """
 
     splits: tuple[str, ...] = catalogue.SPLITS
-    refusal: str = REFUSAL
+    refusal: str = rules.REFUSAL
 
     def __init__(self, simplifications: str | Sequence[str] = ()) -> None:
-        self._simplifications = ",".join(check_simplifications(simplifications))
+        self._simplifications = rules.check_simplifications(simplifications)
         simulator_folder()  # fail here, not at the first reset
         self.name = f"scienceworld/reference({self._simplifications})"
         self.panels = tuple(panels.panels())
-        self._left_out: tuple[str, ...] = ()
-        if "noElectricalAction" in self._simplifications:
-            kinds = catalogue.kinds().values()
-            self._left_out = tuple(kind.name for kind in kinds if kind.electrical)
-        self._machine: Machine | None = None
-        self._loaded: str | None = None  # task that the process loaded last
-        self._actions: list[str] = []
-        self._choices = 0  # answers that a pending question offers
+        self._left_out = rules.unsolvable(self._simplifications)
+        self._env: Any = None  # upstream's
+        self._end: Callable[[], object] = lambda: None
+        self._task: Task | None = None  # what is played; None when nobody knows the state
         self._goal = ""
-        self._known_digest = ""  # of this state, "" before anybody asked
-
-    # -- tasks ---------------------------------------------------------------------------------
+        self._actions: list[str] = []
+        self._told = b""
+        self._question: tuple[str, ...] = ()
+        self._valid: list[str] = []
 
     def tasks(self, split: str) -> Sequence[Task]:
         """Every task of a split or panel, without those that a simplification makes unsolvable."""
         return panels.tasks(split, self._left_out)
 
     def task(self, task_id: str) -> Task:
-        """The task of that name.
-
-        Raises:
-            UnknownTask: there is none, or a simplification makes it unsolvable.
-        """
-        task = catalogue.task(task_id)
-        if task.kind in self._left_out:
-            raise UnknownTask(
-                f"task {task_id!r} needs the electrical actions that the simplification "
-                "'noElectricalAction' removes. Leave the simplification out, or use 'easy', "
-                "which keeps them in electrical tasks."
-            )
-        return task
-
-    # -- an episode ----------------------------------------------------------------------------
+        """The task of that name, or UnknownTask."""
+        return rules.task(task_id, self._left_out)
 
     def start(self, task: Task) -> Outcome:
-        """Load the task and look around, as upstream's ``reset`` does."""
-        self._load(task)
-        # The look is the beginning of every episode, not a part of anybody's history. In some
-        # tasks the starting state already fulfils a small subgoal. Rewards are what actions earn
-        # and sum to the score, so that subgoal is paid with the first action.
-        return replace(self._step("look around"), score=0.0)
+        """Load the task and reset; what the start is worth is paid with the first action."""
+        return replace(self._begin(self.task(task.task_id)), score=0.0)
 
     def goal(self) -> str:
         """Upstream's task description, its runs of blanks made one."""
@@ -154,206 +95,184 @@ class ReferenceSimulator:
     def act(self, action: str) -> Outcome:
         """Take one action. Blanks around it do not matter (upstream: not even around answers)."""
         action = action.strip()
-        self._actions.append(action)  # first: an interrupt may come as soon as Java has answered
-        return self._step(action)
+        self._actions.append(action)
+        return self._take(action, lambda env: env.step(action))
 
     def canonical(self, action: str) -> str:
-        """Lower case, single blanks, no articles: as upstream's parser reads it.
-
-        Answers to a question and the commands that upstream reads before its parser (``help``,
-        ``objects``, ``task``) keep their articles, which there make a difference.
-        """
-        words = action.lower().split()
-        plain = " ".join(word for word in words if word not in STOP_WORDS)
-        return " ".join(words) if plain in COMMANDS or _integer(plain) is not None else plain
+        """The action as upstream's parser reads it, see :func:`rules.canonical`."""
+        return rules.canonical(action)
 
     def admissible_actions(self) -> list[str]:
-        """Upstream's valid actions, each once, in the order of their characters.
-
-        While a question is pending these are the numbers that answer it.
-        """
-        packed = self._ask(lambda machine: machine.bridge.admissible(machine.server))
-        actions = set(zlib.decompress(packed).decode().split("\n")) - {""}
-        if self._choices:
-            return sorted(actions, key=int)
-        return sorted(actions)
+        """What the last step listed as valid, each once, sorted; or the answers to a question."""
+        if self._question:
+            return [str(number) for number in range(len(self._question))]
+        return sorted(set(self._valid))
 
     def expert_action(self) -> str | None:
         """The next action of upstream's gold path, as long as the episode has followed it."""
-        path = self._gold_path()
-        done = len(self._actions)
-        if done >= len(path):
-            return None
-        followed = zip(self._actions, path, strict=False)
-        if any(self.canonical(mine) != self.canonical(theirs) for mine, theirs in followed):
-            return None
-        return path[done]
-
-    # -- states --------------------------------------------------------------------------------
+        path, done = self._gold_path(), len(self._actions)
+        mine, theirs = ([*map(self.canonical, way)] for way in (self._actions, path[:done]))
+        return path[done] if done < len(path) and mine == theirs else None
 
     def snapshot(self) -> Recipe:
-        """The actions that lead here; a replay of them is exact."""
-        return Recipe(tuple(self._actions), self._digest())
+        """The actions that lead here, and what to know the place by."""
+        return Recipe(tuple(self._actions), self._told)
 
     def restore(self, task: Task, state: object) -> None:
-        """Replay what is missing, and make sure that it led to the same state.
+        """Replay what is missing, and make sure that upstream said the same.
 
         Raises:
-            SimulatorError: it did not.
+            SimulatorError: the state is not of this kind, or the replay led elsewhere.
         """
         if not isinstance(state, Recipe):
             raise SimulatorError(
                 f"a state of {self.name} is a Recipe, not {type(state).__name__}. "
                 "Restore what snapshot() returned."
             )
-        here = tuple(self._actions) if self._alive and self._loaded == task.task_id else None
-        if here == state.actions:
-            return
-        if here is None or here != state.actions[: len(here)]:
-            self.start(task)
-            here = ()
-        for action in state.actions[len(here) :]:
+        done = len(self._actions)
+        if self._task != task or tuple(self._actions) != state.actions[:done]:
+            self._begin(task)
+            done = 0
+        for action in state.actions[done:]:
             self.act(action)
-        if self._digest() != state.digest:
-            self._fail(
+        if self._told != state.told:
+            self._task = None
+            raise SimulatorError(
                 f"a replay of {len(state.actions)} actions of {task.task_id!r} led to another "
-                "state than before. Was the snapshot taken with another version of scienceworld?"
+                "state than before. Was the snapshot taken with another version of scienceworld? "
+                "Call reset() or restore() to go on."
             )
 
     def twin(self) -> ReferenceSimulator:
-        """A new simulator, which starts a Java process of its own."""
+        """A new simulator, with a Java process of its own."""
         return type(self)(self._simplifications)
 
     def fingerprint(self) -> bytes:
         """Digest of the simulator's object graph; what is left out is in ``StateDigest.java``."""
-        return bytes.fromhex(self._digest())
+        return bytes.fromhex(
+            self._ask(lambda env: env._gateway.jvm.actenvs.scienceworld.Bridge.digest(env.server))
+        )
 
     def close(self) -> None:
         """End the Java process. May be called twice."""
-        if self._machine is not None:
-            self._machine.close()
-        self._machine = None
-        self._loaded = None
+        self._env = self._task = None
+        self._end()
 
-    # -- inside --------------------------------------------------------------------------------
+    def _begin(self, task: Task) -> Outcome:
+        """Load a task and look around."""
+        kind, variation = catalogue.parse(task.task_id)
 
-    @property
-    def _alive(self) -> bool:
-        return self._machine is not None and self._machine.alive
+        def load(env: Any) -> tuple[str, float, bool, dict[str, Any]]:
+            env.load(kind.name, variation, self._simplifications)
+            text, info = env.reset()
+            self._goal = " ".join(env.get_task_description().split())
+            return text, 0.0, False, info
 
-    def _load(self, task: Task) -> None:
-        kind, variation = catalogue.parse(self.task(task.task_id).task_id)
-        if not self._alive:
+        if self._env is None or self._env._gateway.java_process.poll() is not None:
             self.close()
-            self._machine = Machine()
-        before, self._loaded = self._loaded, None
-        # Upstream builds the flower pots with the simplifications of the load before, and so
-        # loads everything twice itself. Without simplifications there is nothing to leave behind.
-        for _ in range(2 if self._simplifications and before != task.task_id else 1):
-            self._ask(
-                lambda machine: machine.server.load(
-                    kind.name, variation, self._simplifications, False
-                )
-            )
-        self._goal = " ".join(
-            str(self._ask(lambda machine: machine.server.getTaskDescription())).split()
-        )
-        self._loaded = task.task_id
-        self._actions = []
-        self._choices = 0
+            self._env = _launch()
+            self._end = weakref.finalize(self, _end, self._env)
+        self._task, self._actions, self._told, self._question = task, [], b"", ()
+        return self._take("look around", load)
 
-    def _step(self, action: str) -> Outcome:
-        self._known_digest = ""
-
-        def take(machine: Machine) -> tuple[str, float, bool, str]:
-            server = machine.server
-            text = server.step(action)
-            return text, server.getScore(), server.getCompleted(), machine.bridge.trouble(server)
-
-        text, progress, completed, trouble = self._ask(take)
-        if trouble:
-            self._fail(f"ScienceWorld failed on {action!r} in {self._loaded!r}: {trouble}.")
-        valid = self._is_valid(action, text)
-        self._choices = self._count_choices(action, text)
-        raw = round(100 * progress)
-        won = completed and raw == 100
-        # A task of many subgoals could round up to 100 before its last one.
-        score = 1.0 if won else min(max(raw, 0), 99) / 100
-        return Outcome(
-            observation=text,
-            raw_score=raw,
-            score=score,
-            won=won,
-            failed=not won and (completed or raw < 0),
-            action_valid=valid,
-        )
-
-    def _is_valid(self, action: str, text: str) -> bool:
-        """Whether the parser knew the text: as an action, as a command, or as an answer."""
-        if action.lower() in COMMANDS:
-            return True
-        if self._choices:
-            answer = _integer(action)
-            return answer is not None and 0 <= answer < self._choices
-        return text != REFUSAL
-
-    def _count_choices(self, action: str, text: str) -> int:
-        """How many answers are offered after a step: a command leaves a question open."""
-        if self._choices and action.lower() in COMMANDS:
-            return self._choices
-        if self._choices or not text.startswith(QUESTION):
-            return 0
-        return self._ask(
-            lambda machine: (
-                machine.server.agentInterface().get().inputParser().getNumAmbiguousMatches()
-            )
-        )
-
-    def _digest(self) -> str:
-        if not self._known_digest:
-            self._known_digest = self._ask(lambda machine: machine.bridge.digest(machine.server))
-        return self._known_digest
+    def _take(self, action: str, call: Callable[[Any], Any]) -> Outcome:
+        """Make upstream act and note what it says. An interrupt leaves no task: nobody knows."""
+        task, self._task = self._task, None
+        text, _, completed, info = self._ask(call)
+        if info["score"] < 0 and (trouble := self._ask(_trouble)):
+            self._fail(f"ScienceWorld failed on {action!r}: {trouble}.")
+        valid = rules.is_valid(action, text, self._question)
+        self._question = rules.question_after(action, text, self._question)
+        self._valid = info["valid"]
+        extra = {"look": info["look"], "inventory": info["inv"], "moves": info["moves"]}
+        extra["question"] = self._question
+        outcome = rules.outcome(text, info["score"] / 100, completed, valid, extra)
+        said = repr((outcome, self._valid)).encode()
+        self._told = hashlib.sha256(self._told + said).digest()
+        self._task = task
+        return outcome
 
     def _gold_path(self) -> tuple[str, ...]:
         """The expert's path of the current task, found once per process and configuration."""
-        assert self._loaded is not None
-        key = (self._loaded, self._simplifications)
+        task = self._task
+        assert task is not None
+        key = (task.task_id, self._simplifications)
         if key not in _gold:
-            kind, variation = catalogue.parse(self._loaded)
-            text = self._ask(
-                lambda machine: machine.bridge.gold(kind.name, variation, self._simplifications)
-            )
-            _gold[key] = tuple(text.split("\n")) if text else ()
-            if len(_gold) > _GOLD_KEPT:
-                _gold.popitem(last=False)
-        _gold.move_to_end(key)
+            here, self._task = self.snapshot(), None
+            _gold[key] = self._ask(lambda env: _search(env, task, self._simplifications))
+            self.restore(task, here)
         return _gold[key]
 
-    def _ask(self, call: Callable[[Machine], Any]) -> Any:
-        """Call into Java; whatever goes wrong there ends the process and is one kind of error."""
-        from py4j.protocol import Py4JError, Py4JJavaError
+    def _ask(self, call: Callable[[Any], Any]) -> Any:
+        """Call upstream. When that fails or is interrupted, its process is of no further use."""
+        from py4j.protocol import Py4JError
 
-        machine = self._machine
-        if machine is None or not machine.alive:
-            self._fail("the Java process of ScienceWorld has died.")
+        if self._env is None:
+            self._fail("no episode of ScienceWorld is running.")
         try:
-            return call(machine)
+            return call(self._env)
         except (Py4JError, OSError) as error:
-            state = "failed" if isinstance(error, Py4JJavaError) else "died or stopped answering"
-            first = " ".join(str(error).split("\n\tat ")[0].split())
-            self._fail(f"the Java process of ScienceWorld {state} ({first}).", error)
-        except BaseException:
-            # An interrupt: nobody knows how far Java has got, so nothing may rest on it.
+            why = " ".join(str(error).split("\n\tat ")[0].split())
+            self._fail(f"upstream's ScienceWorld failed or died: {why}.", error)
+        except BaseException as error:
             self.close()
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise error.__context__ from None  # py4j 0.10.9.9 hides it: an AttributeError
             raise
 
     def _fail(self, what: str, cause: Exception | None = None) -> NoReturn:
         self.close()
-        raise SimulatorError(
-            f"{what} Call reset() or restore(): either starts a new process."
-        ) from cause
+        raise SimulatorError(f"{what} Call reset() or restore() to go on.") from cause
 
 
-def _integer(text: str) -> int | None:
-    """The number that Java's Integer.parseInt reads, or None."""
-    return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text) else None
+def _launch() -> Any:
+    """Upstream's environment, with our jar beside its own and our options in its Java.
+
+    Upstream leaves no other way to options than the process's environment, and starts what PATH
+    calls java.
+    """
+    from scienceworld import ScienceWorldEnv
+
+    jars = f"{simulator_jar()}{os.pathsep}{HELPER_JAR}"
+    path = f"{Path(find_java()).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    ours = {"JAVA_TOOL_OPTIONS": OPTIONS, "PATH": path}
+    with _launching:
+        before = {name: os.environ[name] for name in ours if name in os.environ}
+        os.environ.update(ours)
+        try:
+            return ScienceWorldEnv(serverPath=jars, envStepLimit=NO_LIMIT)
+        except ValueError as error:  # where the number of a port should be
+            raise SimulatorError(f"Java does not start with {OPTIONS}: {error}.") from error
+        finally:
+            for name in ours:
+                del os.environ[name]
+            os.environ.update(before)
+
+
+def _end(env: Any) -> None:
+    """End Java first: upstream's ``close`` asks it to end, leaves a pipe open and a connection."""
+    gateway = env._gateway
+    gateway.java_process.kill()
+    gateway.java_process.wait()
+    gateway.java_process.stdin.close()
+    gateway.close(keep_callback_server=True)
+    gateway._gateway_client.is_connected = False  # else each object of Java's would try to reach it
+    env.close()
+    env._obj_tree_tempdir.cleanup()
+
+
+def _trouble(env: Any) -> str:
+    """What upstream reports as a failed episode although it is an exception of its own."""
+    world = env.server.agentInterface().get()
+    return str(world.getErrorStateMessage() or "unknown") if world.isInErrorState() else ""
+
+
+def _search(env: Any, task: Task, simplifications: str) -> tuple[str, ...]:
+    """Upstream's gold path; the world of the episode is lost."""
+    kind, variation = catalogue.parse(task.task_id)
+    env._gateway.jvm.actenvs.scienceworld.Bridge.forgetWalks()
+    env.load(kind.name, variation, simplifications, generateGoldPath=True)
+    path = tuple(env.get_gold_action_sequence())
+    # Upstream never clears this flag, and with it every reset would search again.
+    getattr(env.server, "goldPathGenerationEnabled_$eq")(False)
+    return path

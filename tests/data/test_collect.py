@@ -55,6 +55,14 @@ def test_wins_are_stored_in_the_order_of_the_split(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
 
 
+def test_a_panel_does_not_launder_its_tasks(tmp_path: Path) -> None:
+    """What counts is the official split of each task, not the name of the list it came with."""
+    pytest.importorskip("scienceworld", reason="needs the extra scienceworld")
+    wanted = {"env": "ACT/ScienceWorld-v0", "tasks": ("boil",), "split": "eto-test"}
+    with pytest.raises(ForbiddenSplit, match="'test' are for evaluation"):
+        _collect(tmp_path, **wanted, allow_split=("eto-test",))
+
+
 def test_limit_takes_the_first(tmp_path: Path) -> None:
     _collect(tmp_path, tasks=("feed:9", "fetch:2"), limit=3)
     assert [r.task_id for r in read_trajectories(tmp_path)] == ["fetch/0", "fetch/1", "feed/0"]

@@ -13,13 +13,13 @@ from act_envs import cli
 from act_envs.base import TextEnv
 from act_envs.cli import main
 from act_envs.errors import UnknownArgument, UnknownSplit
-from act_envs.scienceworld import catalogue, java
+from act_envs.scienceworld import catalogue, jre
 from act_envs.scienceworld.env import ScienceWorldEnv
 from act_envs.scienceworld.panels import panels, step_limits, tasks
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("scienceworld") is None,
-    reason=f"needs the package scienceworld. Run: {java.INSTALL}",
+    reason=f"needs the package scienceworld. Run: {jre.INSTALL}",
 )
 
 

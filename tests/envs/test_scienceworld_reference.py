@@ -1,135 +1,226 @@
-"""Side by side with upstream's own Python API: same texts, scores, ends and valid actions.
+"""Upstream's own Python package behind our contract: what of it can hold, states, hygiene.
 
-Upstream's wrapper asks for the valid actions at every step, and that draws random numbers of the
-episode. For the comparison its generator is put back after each list, except in the last test.
+Not here: that hashes leave history out. Upstream lists its valid actions at every step, which
+draws random numbers, so every step moves the state. What the native simulator says beside this
+one is compared in ``benchmarks``.
 """
 
 from __future__ import annotations
 
-import random
-import struct
+import functools
+import os
+import signal
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
-from act_envs.errors import ActError
-from act_envs.scienceworld import java
-from act_envs.scienceworld.reference import ReferenceSimulator
-from act_envs.types import Outcome
-
-upstream = pytest.importorskip("scienceworld", reason=f"needs scienceworld. Run: {java.INSTALL}")
-pytestmark = pytest.mark.reference("scienceworld")
-
-FLAGS = "-XX:+UseSerialGC -Xmx512m -XX:+UnlockExperimentalVMOptions -XX:hashCode=2"
-SCRAMBLE = 0x5DEECE66D
+from act_envs import testing
+from act_envs.errors import ActError, EpisodeNotRunning, SimulatorError
+from act_envs.scienceworld import jre, reference
+from act_envs.scienceworld.env import ScienceWorldEnv
+from act_envs.scienceworld.reference import Recipe, ReferenceSimulator
 
 
-class Upstream(upstream.ScienceWorldEnv):
-    """Upstream's environment; ``polite`` puts its random generator back after a list."""
-
-    polite = True
-
-    def _random(self) -> Any:
-        jvm = self._gateway.jvm
-        module = jvm.java.lang.Class.forName("scala.util.Random$").getField("MODULE$")
-        return module.get(None).self()
-
-    def get_valid_action_object_combinations(self) -> list[str]:
-        if not self.polite:
-            return super().get_valid_action_object_combinations()
-        jvm, generator = self._gateway.jvm, self._random()
-        data = jvm.java.io.ByteArrayOutputStream()
-        jvm.java.io.ObjectOutputStream(data).writeObject(generator)
-        (state,) = struct.unpack(">q", data.toByteArray()[-9:-1])
-        try:
-            return super().get_valid_action_object_combinations()
-        finally:
-            generator.setSeed(state ^ SCRAMBLE)
-
-
-@pytest.fixture(scope="module")
-def theirs() -> Iterator[Upstream]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAVA_TOOL_OPTIONS", FLAGS)
-        env = Upstream(envStepLimit=10**6)
-    yield env
-    env.close()
-
-
-@pytest.fixture(scope="module")
-def ours() -> Iterator[ReferenceSimulator]:
+def _missing() -> str:
     try:
-        java.find_java()
+        jre.simulator_folder()
+        jre.find_java()
     except ActError as error:
-        pytest.skip(str(error))
+        return str(error)
+    return ""
+
+
+pytestmark = [
+    pytest.mark.reference("scienceworld"),
+    pytest.mark.skipif(bool(_missing()), reason=_missing()),
+]
+make = functools.partial(gym.make, "ACT/ScienceWorld-v0", backend="reference")
+
+
+@pytest.fixture(scope="module")
+def sim() -> Iterator[ReferenceSimulator]:
+    """One simulator for all tests that leave it usable."""
     simulator = ReferenceSimulator()
     yield simulator
     simulator.close()
 
 
-def begin(theirs: Upstream, ours: ReferenceSimulator, task_id: str) -> dict[str, Any]:
-    """Start a task on both sides and compare; upstream's info."""
-    name, variation = task_id.split("/")
-    theirs.load(name, int(variation), "")
-    observation, info = theirs.reset()
-    mine = ours.start(ours.task(task_id))
-    assert (mine.observation, mine.raw_score) == (observation, info["score"])
-    assert ours.goal() == " ".join(theirs.get_task_description().split())
-    return info
+def pid(simulator: ReferenceSimulator) -> int:
+    return simulator._env._gateway.java_process.pid
 
 
-def same(theirs: Upstream, ours: ReferenceSimulator, action: str) -> tuple[Outcome, dict[str, Any]]:
-    """Take an action on both sides and compare."""
-    observation, _, done, info = theirs.step(action)
-    mine = ours.act(action)
-    assert mine.observation == observation, action
-    assert mine.raw_score == info["score"], action
-    assert (mine.won or mine.failed) == done, action
-    assert mine.won == (info["score"] == 100), action
-    return mine, info
+def gone(process: int) -> bool:
+    """Whether a process has ended and left no zombie."""
+    return not Path(f"/proc/{process}").exists()
 
 
 @pytest.mark.parametrize(
-    "task_id",
-    ["use-thermometer/270", "find-plant/3", "power-component/10", "lifespan-longest-lived/62"],
+    "check",
+    [
+        testing.check_spaces,
+        testing.check_tasks,
+        testing.check_info,
+        testing.check_step_limit,
+        testing.check_snapshots,
+        testing.check_close,
+    ],
+    ids=lambda check: check.__name__,
 )
-def test_gold_paths_are_told_alike(
-    theirs: Upstream, ours: ReferenceSimulator, task_id: str
+def test_check(check: testing.Check) -> None:
+    testing.run_check(check, make)
+
+
+def test_malformed_actions_are_data(sim: ReferenceSimulator) -> None:
+    env = ScienceWorldEnv(backend="reference")
+    env._simulator = sim
+    env.reset(options={"task_id": "boil/0"})
+    for action in ("", "look\nlook", "xyzzy plugh", "\u2603", "x" * 4096):
+        _, reward, *_, info = env.step(action)
+        assert (reward, info["score"], info["action_valid"]) == (0.0, 0.0, False), action
+
+
+def test_a_question_offers_numbers_and_takes_nothing_else(sim: ReferenceSimulator) -> None:
+    sim.start(sim.task("boil/0"))
+    asked = sim.act("open door")
+    question = (asked.extra or {})["question"]
+    assert asked.action_valid
+    assert all(choice.startswith("open door between") for choice in question)
+    assert sim.admissible_actions() == [str(number) for number in range(len(question))]
+    assert (sim.act("task").extra or {})["question"] == question
+    assert not sim.act("kitchen").action_valid  # cancelled, and lost
+    assert len(sim.admissible_actions()) > 100
+
+
+def test_upstreams_count_of_moves_ends_nothing(sim: ReferenceSimulator) -> None:
+    sim.start(sim.task("lifespan-longest-lived/0"))
+    outcomes = [sim.act("wait") for _ in range(11)]
+    assert (outcomes[-1].extra or {})["moves"] > 100  # where upstream's own default ends an episode
+    assert not any(outcome.won or outcome.failed for outcome in outcomes)
+
+
+@pytest.mark.parametrize("simplifications", ["", "easy"])
+def test_the_gold_path_wins(
+    simplifications: str, sim: ReferenceSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theirs.polite = True
-    begin(theirs, ours, task_id)
-    mine = None
-    while (action := ours.expert_action()) is not None:
-        mine, info = same(theirs, ours, action)
-        assert ours.admissible_actions() == sorted(set(info["valid"]))
-        if mine.won:
-            return
-    pytest.fail(f"the path ended before the goal: {mine}")
+    monkeypatch.setattr(reference, "_gold", {})
+    simulator = sim if not simplifications else ReferenceSimulator(simplifications)
+    outcome = simulator.start(simulator.task("find-non-living-thing/150"))
+    before = simulator.fingerprint(), simulator.admissible_actions()
+    assert simulator.expert_action()
+    # The flag that asks for the path would make every reset search, and draw random numbers.
+    assert (simulator.fingerprint(), simulator.admissible_actions()) == before
+    assert not simulator._env.server.goldPathGenerationEnabled()
+    while not outcome.won:
+        action = simulator.expert_action()
+        assert action is not None, "the path ends before the goal"
+        outcome = simulator.act(action)
+    assert (outcome.score, outcome.raw_score) == (1.0, 100)
+    if simulator is not sim:
+        simulator.close()
 
 
-@pytest.mark.parametrize("task_id", ["boil/3", "grow-plant/2", "chemistry-mix/20", "find-animal/9"])
-def test_random_walks_are_told_alike(
-    theirs: Upstream, ours: ReferenceSimulator, task_id: str
+def test_the_expert_is_silent_off_its_path_and_back_after_restore(sim: ReferenceSimulator) -> None:
+    task = sim.task("find-plant/3")
+    sim.start(task)
+    first = sim.expert_action()
+    assert first is not None
+    sim.act(first.upper())  # the same to the parser
+    state, second = sim.snapshot(), sim.expert_action()
+    assert second not in (None, first)
+    sim.act("look around")
+    assert sim.expert_action() is None
+    sim.restore(task, state)
+    assert sim.expert_action() == second
+
+
+def test_restore_plays_only_what_is_missing(
+    sim: ReferenceSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theirs.polite = True
-    rng = random.Random(task_id)
-    offered = sorted(set(begin(theirs, ours, task_id)["valid"]))
-    asides = ("xyzzy", "open door", "0", "task", "Look Around", "focus on air", "reset task")
-    for _ in range(14):
-        mine, info = same(theirs, ours, rng.choice(asides if rng.random() < 0.3 else offered))
-        offered = ours.admissible_actions()
-        assert offered == sorted(set(info["valid"]), key=int if offered[0] == "0" else None)
-        if mine.failed:
-            return
+    task, played, real = sim.task("boil/0"), [], sim._take
+    sim.start(task)
+    begin = sim.snapshot()
+    sim.act("open door to kitchen")
+    state, held = sim.snapshot(), sim.fingerprint()
+    monkeypatch.setattr(sim, "_take", lambda *args: played.append(args[0]) or real(*args))
+    sim.restore(task, state)
+    assert played == []
+    sim.restore(task, begin)
+    sim.restore(task, state)
+    assert played == ["look around", "open door to kitchen"]
+    assert sim.fingerprint() == held
+    sim.act("look around")
+    sim.restore(task, state)
+    assert sim.fingerprint() == held
 
 
-def test_upstream_unchanged_tells_a_gold_path_alike(
-    theirs: Upstream, ours: ReferenceSimulator
+def test_a_replay_that_leads_elsewhere_is_an_error(sim: ReferenceSimulator) -> None:
+    sim.start(sim.task("boil/0"))
+    sim.act("open door to kitchen")
+    state = sim.snapshot()
+    with pytest.raises(SimulatorError, match=r"another state.*reset\(\) or restore\(\)"):
+        sim.restore(sim.task("boil/1"), state)
+    with pytest.raises(SimulatorError, match="Recipe"):
+        sim.restore(sim.task("boil/0"), b"")
+    with pytest.raises(SimulatorError, match="another state"):
+        sim.restore(sim.task("boil/0"), Recipe(state.actions, b"told otherwise"))
+    sim.restore(sim.task("boil/0"), state)
+    assert sim.act("go to kitchen").observation == "You move to the kitchen."
+
+
+def test_an_exception_inside_upstream_is_an_error(sim: ReferenceSimulator) -> None:
+    sim.start(sim.task("boil/0"))
+    sim._env.server.agentInterface().get().setErrorState("java.lang.OutOfMemoryError")
+    with pytest.raises(SimulatorError, match=r"OutOfMemoryError.*reset\(\) or restore\(\)"):
+        sim.act("open door to kitchen")
+    with pytest.raises(SimulatorError, match="no episode"):
+        sim.act("open door to kitchen")
+    sim.start(sim.task("boil/0"))
+    assert sim.act("focus on air").failed  # a score below zero of another kind
+
+
+def test_the_environment_of_the_process_is_put_back(
+    sim: ReferenceSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    theirs.polite = False
-    begin(theirs, ours, "find-non-living-thing/150")
-    while (action := ours.expert_action()) is not None:
-        if same(theirs, ours, action)[0].won:
-            return
-    pytest.fail("the path ended before the goal")
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Dmine=1")
+    before = dict(os.environ)
+    sim.close()
+    sim.start(sim.task("boil/0"))
+    assert dict(os.environ) == before
+    seen = Path(f"/proc/{pid(sim)}/environ").read_bytes().split(b"\0")
+    assert f"JAVA_TOOL_OPTIONS={reference.OPTIONS}".encode() in seen
+
+
+def test_a_broken_process_leaves_no_state_that_could_be_wrong() -> None:
+    """Interrupted while Java cannot answer, then killed."""
+    env = ScienceWorldEnv(backend="reference")
+    simulator = env._simulator
+    assert isinstance(simulator, ReferenceSimulator)
+    env.reset(options={"task_id": "boil/21"})
+    env.step("open door to kitchen")
+    state, held = env.snapshot(), env.state_hash()
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    for harm, error in ((signal.SIGSTOP, KeyboardInterrupt), (signal.SIGKILL, SimulatorError)):
+        broken = pid(simulator)
+        os.kill(broken, harm)
+        signal.setitimer(signal.ITIMER_REAL, 0.5 if harm == signal.SIGSTOP else 60)
+        try:
+            with pytest.raises(error):
+                env.step("go to kitchen")
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        assert gone(broken)
+        with pytest.raises(EpisodeNotRunning):
+            env.step("look around")
+        env.restore(state)
+        assert env.state_hash() == held
+        assert env.step("go to kitchen")[0] == "You move to the kitchen."
+    signal.signal(signal.SIGALRM, before)
+    last = pid(simulator)
+    env.close()
+    assert gone(last)

@@ -1,60 +1,71 @@
 package actenvs.scienceworld;
 
-import java.io.ByteArrayOutputStream;
-import java.io.IOException;
-import java.io.ObjectOutputStream;
-import java.io.ObjectStreamConstants;
-import java.nio.ByteBuffer;
+import java.lang.reflect.Field;
+import main.scala.scienceworld.runtime.Simplification;
+import main.scala.scienceworld.runtime.SimplifierProcessor$;
+import scala.collection.mutable.ArrayBuffer;
+import scienceworld.goldagent.PathFinder$;
 
 /**
- * The state of the simulator that lives outside of an episode: one random generator, one counter
- * of object ids and one cache of walks through the house, all of them process-wide singletons.
+ * The state of the simulator that lives outside of a world, in process-wide singletons: one random
+ * generator, one counter of object ids, one list of simplifications. (A fourth, the expert's cache
+ * of walks through the house, is forgotten around each use.)
  *
- * <p>Asking the simulator something (its valid actions, its expert's path) moves them. An instance
- * remembers them so that a question can leave an episode as it found it.
+ * <p>An instance is what they hold for one episode. Episodes take turns in them, which is why they
+ * can live in one process; and a question that moves them is followed by a {@link #install}.
  */
 final class Globals {
-    /** What java.util.Random multiplies a seed with (exclusive or) before it stores it. */
-    private static final long SCRAMBLE = 0x5DEECE66DL;
+    private static final Dice DICE = new Dice();
 
-    private final long randomState = randomState();
+    private final long random = DICE.state();
     private final long objectIds = util.UniqueIdentifier$.MODULE$.count();
+    private final Simplification[] simplifications = simplifications();
+
+    /** Puts a random generator of ours in the place of the simulator's; before it is first used. */
+    static void takeOver() {
+        try {
+            Field self = scala.util.Random.class.getDeclaredField("self");
+            self.setAccessible(true);
+            self.set(scala.util.Random$.MODULE$, DICE);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException("cannot replace the simulator's random generator", e);
+        }
+        if (scala.util.Random$.MODULE$.self() != DICE) {
+            throw new IllegalStateException("the simulator keeps its own random generator");
+        }
+    }
 
     /** Puts back what held when this instance was made. */
-    void restore() {
-        // The exclusive or undoes the one in setSeed. It also forgets a pending nextGaussian,
-        // which the simulator never draws.
-        scala.util.Random$.MODULE$.self().setSeed(randomState ^ SCRAMBLE);
+    void install() {
+        DICE.state(random);
         util.UniqueIdentifier$.MODULE$.count_$eq(objectIds);
-        if (randomState() != randomState) {
-            throw new IllegalStateException("the random generator does not take its state back");
+        ArrayBuffer<Simplification> list = SimplifierProcessor$.MODULE$.simplifications();
+        list.clear();
+        for (Simplification each : simplifications) {
+            list.$plus$eq(each);
         }
+    }
+
+    /** The 48 bits of the random generator. */
+    long random() {
+        return random;
+    }
+
+    static void forgetSimplifications() {
+        SimplifierProcessor$.MODULE$.simplifications().clear();
     }
 
     /** Forgets the walks that the expert of an earlier task drew at random and kept. */
     static void forgetWalks() {
-        scienceworld.goldagent.PathFinder$.MODULE$.precomputedExhaustivePaths().clear();
+        PathFinder$.MODULE$.precomputedExhaustivePaths().clear();
     }
 
-    /**
-     * The 48 bits of the simulator's random generator.
-     *
-     * <p>Read from its serial form, because that needs no access to the inside of java.base: the
-     * documented fields in the order of their names, {@code long seed} the last, then the mark that
-     * ends the data of a class.
-     */
-    static long randomState() {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream(256);
-        try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
-            out.writeObject(scala.util.Random$.MODULE$.self());
-        } catch (IOException e) {
-            throw new IllegalStateException("cannot read the simulator's random generator", e);
+    private static Simplification[] simplifications() {
+        ArrayBuffer<Simplification> list = SimplifierProcessor$.MODULE$.simplifications();
+        Simplification[] copy = new Simplification[list.length()];
+        for (int i = 0; i < copy.length; i++) {
+            copy[i] = list.apply(i);
         }
-        ByteBuffer form = ByteBuffer.wrap(bytes.toByteArray());
-        int end = form.limit() - 1;
-        if (form.get(end) != ObjectStreamConstants.TC_ENDBLOCKDATA) {
-            throw new IllegalStateException("java.util.Random has another serial form here");
-        }
-        return form.getLong(end - Long.BYTES);
+        return copy;
     }
 }

@@ -4,19 +4,19 @@ import java.util.Arrays;
 import scienceworld.struct.EnvObject;
 
 /**
- * Numbers objects in the order of their first visit.
+ * Numbers the objects of a walk through a graph in the order of their first visit.
  *
- * <p>java.util.IdentityHashMap would do, if the JVM did not run with {@code -XX:hashCode=2}, where
- * every identity hash is the same. So objects of the world are hashed by their unique id, all
- * others by a look at their fields, which do not change during a walk.
+ * <p>Numbers are kept in the objects themselves where this JVM lets us (see {@link Marks}), and
+ * given back by {@link #close}. Elsewhere in a table, for which objects of the world are hashed by
+ * their unique id, all others by a look at their fields, which do not change during a walk.
  */
-final class Numbering {
+final class Numbering implements AutoCloseable {
     private static final int DEPTH = 2;
     private static final int BREADTH = 8;
 
     private Object[] objects = new Object[8192];
-    private int[] keys = new int[8192];
-    private int[] slots = new int[32768]; // number + 1, 0 for a free slot
+    private int[] keys = new int[8192]; // in the table; or what was where the mark is
+    private int[] slots = Marks.SUPPORTED ? null : new int[32768]; // number + 1, 0 for a free slot
     private int size;
 
     int size() {
@@ -27,26 +27,39 @@ final class Numbering {
         return objects[number];
     }
 
-    /** The number of an object, a new one at its first visit. */
-    int of(Object object) {
-        int key = key(object, DEPTH);
-        int slot = slot(object, key);
-        if (slots[slot] > 0) {
-            return slots[slot] - 1;
-        }
-        if (size == objects.length) {
-            grow();
-            slot = slot(object, key);
-        }
-        objects[size] = object;
-        keys[size] = key;
-        slots[slot] = ++size;
-        return size - 1;
-    }
-
     /** The number of an object, or -1 when it was not visited. */
     int find(Object object) {
-        return slots[slot(object, key(object, DEPTH))] - 1;
+        if (slots != null) {
+            return slots[slot(object, key(object, DEPTH))] - 1;
+        }
+        int mark = Marks.read(object);
+        return mark < size && objects[mark] == object ? mark : -1;
+    }
+
+    /** Gives the next number to an object that was not visited before. */
+    int add(Object object) {
+        if (size == objects.length) {
+            grow();
+        }
+        if (slots != null) {
+            keys[size] = key(object, DEPTH);
+            slots[slot(object, keys[size])] = size + 1;
+        } else if (size < Marks.LIMIT) {
+            keys[size] = Marks.read(object);
+            Marks.write(object, size);
+        } else {
+            throw new IllegalStateException("a world of more than " + Marks.LIMIT + " objects");
+        }
+        objects[size] = object;
+        return size++;
+    }
+
+    /** Puts the headers of all objects back. */
+    @Override
+    public void close() {
+        for (int number = 0; slots == null && number < size; number++) {
+            Marks.write(objects[number], keys[number]);
+        }
     }
 
     private int slot(Object object, int key) {
@@ -65,9 +78,11 @@ final class Numbering {
     private void grow() {
         objects = Arrays.copyOf(objects, 2 * size);
         keys = Arrays.copyOf(keys, 2 * size);
-        slots = new int[8 * size];
-        for (int number = 0; number < size; number++) {
-            slots[slot(objects[number], keys[number])] = number + 1;
+        if (slots != null) {
+            slots = new int[8 * size];
+            for (int number = 0; number < size; number++) {
+                slots[slot(objects[number], keys[number])] = number + 1;
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 package actenvs.scienceworld;
 
+import java.lang.reflect.Array;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
@@ -18,8 +19,17 @@ final class Shape {
 
     final String name;
     final Slot[] slots;
+
+    /** Where the fields lie, for copying: references, and primitives by their size in bytes. */
+    final long[] references;
+    final long[] ones;
+    final long[] twos;
+    final long[] fours;
+    final long[] eights;
+
     private final Class<?> type;
     private final Object singleton;
+    private final boolean constant;
 
     static Shape of(Class<?> type) {
         return SHAPES.get(type);
@@ -31,11 +41,46 @@ final class Shape {
         int lambda = type.getName().indexOf("$$Lambda");
         this.name = lambda < 0 ? type.getName() : type.getName().substring(0, lambda + 8);
         List<Slot> all = new ArrayList<>();
-        if (!type.isArray()) {
+        if (!type.isArray() && !isBox(type)) {
             collect(type, all);
         }
         this.slots = all.toArray(new Slot[0]);
         this.singleton = singleton(type);
+        this.constant = isBox(type) || type.getName().startsWith("language.model."); // the grammar
+        boolean copied = Marks.SUPPORTED && !constant;
+        this.references = offsets(all, copied, 0);
+        this.ones = offsets(all, copied, 1);
+        this.twos = offsets(all, copied, 2);
+        this.fours = offsets(all, copied, 4);
+        this.eights = offsets(all, copied, 8);
+    }
+
+    private static long[] offsets(List<Slot> slots, boolean copied, int size) {
+        return slots.stream()
+                .filter(slot -> copied && slot.size == size)
+                .mapToLong(slot -> Marks.UNSAFE.objectFieldOffset(slot.field))
+                .toArray();
+    }
+
+    /** Whether an instance never changes and refers to nothing that does. */
+    boolean isConstant(Object object) {
+        return constant || object == singleton;
+    }
+
+    /** An instance like another one, arrays of the same length, with nothing in it yet. */
+    Object blank(Object object) {
+        if (type.isArray()) {
+            Object array = Array.newInstance(type.getComponentType(), Array.getLength(object));
+            if (type.getComponentType().isPrimitive()) {
+                System.arraycopy(object, 0, array, 0, Array.getLength(object));
+            }
+            return array;
+        }
+        try {
+            return Marks.UNSAFE.allocateInstance(type);
+        } catch (InstantiationException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     boolean isArray() {
@@ -72,6 +117,14 @@ final class Shape {
                 out.add(new Slot(field));
             }
         }
+    }
+
+    private static boolean isBox(Class<?> type) {
+        return type == String.class
+                || type == Boolean.class
+                || type == Character.class
+                || type == Class.class
+                || Number.class.isAssignableFrom(type);
     }
 
     private static Object singleton(Class<?> type) {
@@ -111,6 +164,7 @@ final class Shape {
         final String name;
         final boolean primitive;
         final boolean leftOut;
+        final int size; // of a primitive in bytes, 0 for a reference
         private final Field field;
         private final Class<?> type;
 
@@ -120,7 +174,21 @@ final class Shape {
             this.name = field.getDeclaringClass().getName() + "." + field.getName();
             this.type = field.getType();
             this.primitive = type.isPrimitive();
+            this.size = size(type);
             this.leftOut = StateDigest.LEFT_OUT.contains(name);
+        }
+
+        private static int size(Class<?> type) {
+            if (!type.isPrimitive()) {
+                return 0;
+            }
+            if (type == boolean.class || type == byte.class) {
+                return 1;
+            }
+            if (type == char.class || type == short.class) {
+                return 2;
+            }
+            return type == int.class || type == float.class ? 4 : 8;
         }
 
         Object get(Object owner) {

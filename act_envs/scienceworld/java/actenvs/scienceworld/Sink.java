@@ -39,13 +39,9 @@ final class Sink {
         }
     }
 
-    String hex() {
+    byte[] bytes() {
         room(buffer.length);
-        StringBuilder out = new StringBuilder();
-        for (byte b : digest.digest()) {
-            out.append(Character.forDigit((b >> 4) & 15, 16)).append(Character.forDigit(b & 15, 16));
-        }
-        return out.toString();
+        return digest.digest();
     }
 
     private void room(int bytes) {

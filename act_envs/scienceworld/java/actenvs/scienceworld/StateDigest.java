@@ -53,22 +53,26 @@ final class StateDigest {
     private final Numbering numbering = new Numbering();
     private final Sink sink = new Sink();
 
-    StateDigest(AgentInterface world) {
-        sink.putLong(Globals.randomState());
-        numbering.of(world);
+    StateDigest(AgentInterface world, long random) {
+        sink.putLong(random);
+        numbering.add(world);
         List<Object> pastGoals = new ArrayList<>();
-        for (int i = 0; i < numbering.size(); i++) { // grows while it is walked
-            Object object = numbering.get(i);
-            visit(object);
-            if (object.getClass().getName().startsWith(PAST)) {
-                pastGoals.add(object);
+        try {
+            for (int i = 0; i < numbering.size(); i++) { // grows while it is walked
+                Object object = numbering.get(i);
+                visit(object);
+                if (object.getClass().getName().startsWith(PAST)) {
+                    pastGoals.add(object);
+                }
             }
+            history(world.agent(), pastGoals);
+        } finally {
+            numbering.close();
         }
-        history(world.agent(), pastGoals);
     }
 
-    String hex() {
-        return sink.hex();
+    byte[] bytes() {
+        return sink.bytes();
     }
 
     private void visit(Object object) {
@@ -125,7 +129,8 @@ final class StateDigest {
             sink.putString(((Class<?>) value).getName());
         } else {
             sink.putByte(4);
-            sink.putLong(numbering.of(value));
+            int number = numbering.find(value);
+            sink.putLong(number < 0 ? numbering.add(value) : number);
         }
     }
 
