@@ -137,12 +137,15 @@ class Machine:
             The answer without its length.
 
         Raises:
-            MachineDied: the process died or did not answer in time; either way it is gone.
+            MachineDied: the process died.
+            SimulatorError: it did not answer in time, and was ended.
         """
         timeout = ANSWER_TIMEOUT if timeout is None else timeout
         with self._lock:
             if not self.alive:
-                raise MachineDied("the Java process of ScienceWorld has died.")
+                last = self._last_words() if self._end.alive else ""
+                self.close()
+                raise MachineDied(f"the Java process of ScienceWorld has died.{last}")
             try:
                 while self._before:
                     self._exchange(self._before.popleft(), time.monotonic() + timeout)
