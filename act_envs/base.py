@@ -381,8 +381,8 @@ class TextEnv(gym.Env[str, str]):
     def fork(self) -> Self:
         """Another environment in the same state; from here on neither touches the other.
 
-        It has its own simulator (where that is a process, a new process) and its own random
-        numbers, which go on as this one's would. Close both.
+        It has its own simulator and its own random numbers, which go on as this one's would.
+        Close both.
         """
         snapshot = self.snapshot()
         fork = copy.copy(self)

@@ -26,7 +26,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can hold
 
 
 def source_digest() -> str:
-    """SHA-256 of the Java sources, as the manifest of the jar records it."""
+    """SHA-256 of the Java sources; the manifest of the jar records the first 48 digits."""
     digest = hashlib.sha256()
     for path in sorted(SOURCES.rglob("*.java")):
         digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes())

@@ -31,6 +31,10 @@ class ScienceWorldEnv(TextEnv):
     that all environments of a Python process share, each with a world of its own in it. Upstream's
     Python package is only needed for its jar; it stays reachable as ``backend="reference"``.
 
+    Snapshots, and the starts of tasks, are saved in that process: the 128 that were used last.
+    What was not kept, or was taken in another process, is restored by replay, some milliseconds
+    for each action. Either way the same future follows.
+
     A task is named by upstream's task name and variation: ``"boil/21"``. The splits are the
     official ones: ``"train"`` (3,592 tasks), ``"dev"`` (1,796) and ``"test"`` (1,819).
 
@@ -43,7 +47,7 @@ class ScienceWorldEnv(TextEnv):
     | ``"eto-train"`` | 1,483 | 10 to 120 | ``easy``        |                       | ETO          |
     | ``"eto-dev"``   | 194   | 10 to 120 | ``easy``        | mean of ``max_score`` | ETO          |
     | ``"eto-test"``  | 211   | 10 to 120 | ``easy``        | mean of ``max_score`` | ETO          |
-    | ``"agentgym"``  | 4,639 | 30        | none            | mean of ``score``     | AgentGym     |
+    | ``"agentgym"``  | 4,639 | 30        | none            | mean of ``raw_score`` | AgentGym     |
     | ``"test-10"``   | 271   | 100       |                 |                       | SwiftSage    |
     | ``"ood-train"`` | 2,684 | 100       |                 |                       | this project |
     | ``"ood-test"``  | 56    | 100       |                 |                       | this project |
@@ -53,7 +57,8 @@ class ScienceWorldEnv(TextEnv):
       It also ended an episode after 200 of upstream's moves, which nothing does here.
     - AgentGym (https://arxiv.org/abs/2406.04151): the pool of all variations of 23 kinds that its
       server draws from, test split included, in the order of its numbers (with upstream 1.2.3):
-      item ``sciworld_N`` is ``tasks("agentgym")[N]``. Which 2,120 it trains on and which 200 it
+      item ``sciworld_N`` is ``tasks("agentgym")[N]``. It also ended an episode after 100 of
+      upstream's moves. Which 2,120 it trains on and which 200 it
       tests on is published with its data and not listed here.
     - ``test-10`` (https://arxiv.org/abs/2305.17390 and others): the first ten test variations of
       every kind, or all where there are fewer.
@@ -102,8 +107,8 @@ class ScienceWorldEnv(TextEnv):
     ## Episode End
 
     Terminated when the task is done (``won``), or failed by a wrong focus (``failed``, score 0,
-    ``raw_score`` -100). Truncated after ``step_limit`` steps. Upstream's own count of moves, in
-    which one ``wait`` is ten moves and garbage is none, ends nothing.
+    ``raw_score`` -100). Truncated after ``step_limit`` steps. Upstream's own count of moves
+    ends nothing.
 
     ## Information
 
@@ -113,11 +118,12 @@ class ScienceWorldEnv(TextEnv):
     - ``raw_score``: upstream's score, 0 to 100, or -100.
     - ``score`` and ``max_score``: the score now, and the highest so far. The literature reports
       either: a wrong focus loses the first, not the second.
-    - ``look`` and ``inventory``: what the commands ``look around`` and ``inventory`` would show.
+    - ``look`` and ``inventory``: what the commands ``look around`` and ``inventory`` would show,
+      as upstream's package reports it.
     - ``question``: the choices that the simulator asks to choose from, ``()`` when it asks nothing;
       choice 2 is taken by the action ``"2"``.
     - ``moves``: upstream's own count, in which one ``wait`` is ten moves or more, and looking,
-      answers to questions and garbage are none. ``step`` counts every action.
+      being asked back and garbage are none. ``step`` counts every action.
     - ``action_valid``: the parser knew the text: as an action (also one that could not be done,
       like opening what is locked), as a request that it asked back about, as one of the three
       commands, or as an answer that it had offered.
@@ -135,8 +141,8 @@ class ScienceWorldEnv(TextEnv):
     ## Arguments
 
     - ``split`` (``"train"``): the split or panel that ``reset`` draws from.
-    - ``backend`` (``"native"``): or ``"reference"``, upstream's Python package, unchanged: ten
-      times slower, a Java process for each environment, snapshots restored by replay. There each
+    - ``backend`` (``"native"``): or ``"reference"``, upstream's Python package, unchanged:
+      slower, a Java process for each environment, snapshots restored by replay. There each
       step lists the valid actions, which draws random numbers.
     - ``simplifications`` (none): upstream's names, as a sequence or separated by commas:
       ``teleportAction``, ``selfWateringFlowerPots``, ``openContainers``, ``openDoors``,
@@ -150,8 +156,8 @@ class ScienceWorldEnv(TextEnv):
       kinds of task that are not in the panel; else a number, a mapping that has one for every
       kind of task, or None for no limit.
     - ``java_options`` (none): further options of Java, as a sequence or separated by blanks, such
-      as ``-Xmx512m``; they win over ours (a serial collector, 256 MB of heap, identity hashes that
-      do not change from run to run). Environments share a process where these are equal.
+      as ``-Xmx512m``; a larger heap than ours (256 MB, for 128 saved states) keeps more states in
+      memory. Environments share a process where these are equal.
     - ``own_process`` (False): a Java process for this environment alone, so that environments in
       several threads run at the same time.
     - ``admissible`` (False): put ``admissible_actions`` into every ``info``.
@@ -183,7 +189,9 @@ class ScienceWorldEnv(TextEnv):
         super().__init__(
             _simulator(backend, simplifications, java_options, own_process),
             split=split,
-            step_limit=panels.step_limits(split) if step_limit == "panel" else step_limit,
+            step_limit=panels.step_limits(split)
+            if isinstance(step_limit, str) and step_limit == "panel"
+            else step_limit,
             admissible=admissible,
             render_mode=render_mode,
             unknown=unknown,

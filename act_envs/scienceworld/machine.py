@@ -21,6 +21,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from act_envs.errors import SimulatorError
@@ -29,18 +30,18 @@ from act_envs.scienceworld.jre import HELPER_JAR, find_java, major_version, simu
 logger = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT = 120.0  # seconds; a step takes milliseconds, on a busy machine some tens of them
-START_TIMEOUT = 300.0  # seconds; two of CPU
+# Seconds; a start takes two of CPU. An archive of loaded classes (AppCDS) would save a quarter of
+# that, once per process, for 12 MB on disk that fit one build of Java only: not worth it.
+START_TIMEOUT = 300.0
 FLAGS = (
     "-XX:+UseSerialGC",  # less CPU than the default collector, and a heap that stays small
     "-Xmx256m",  # an episode takes 0.4 MB; the rest is for saved states
     "-Xms16m",  # or it begins with a 64th of all memory, and grows before it collects
+    "-XX:MinHeapFreeRatio=20",  # and gives back what a search for the expert's path took
+    "-XX:MaxHeapFreeRatio=40",
     "-Xss8m",  # upstream's search of connected components is recursive
     # Half a step may have been taken when memory runs out. Better no process than such a world.
     "-XX:+ExitOnOutOfMemoryError",
-    # The simulator iterates over sets that are ordered by identity hash. By default that hash is
-    # a random number, and the order of objects and events depends on what ran before.
-    "-XX:+UnlockExperimentalVMOptions",
-    "-XX:hashCode=2",
     "-XX:-UsePerfData",
     # Lower case and number formats must not depend on where the user lives.
     "-Duser.language=en",
@@ -48,6 +49,10 @@ FLAGS = (
     "-Dfile.encoding=UTF-8",
     "-Djava.awt.headless=true",
 )
+# The simulator iterates over sets that are ordered by identity hash. By default that hash is a
+# random number, and the order of objects and events depends on what ran before. These come last:
+# without them nothing here is repeatable.
+HASHES = ("-XX:+UnlockExperimentalVMOptions", "-XX:hashCode=2")
 _POLL = 500  # milliseconds between looks at whether the process still runs
 
 
@@ -80,36 +85,39 @@ class Machine:
         self._lock = threading.Lock()
         # The simulator reads this table from its working directory, and would write it there if
         # it met an object of a new class. Hence a directory of its own, with a copy.
-        home = Path(tempfile.mkdtemp(prefix="act-scienceworld-"))
-        self._log = home / "stderr.log"
-        table = Path(shutil.copy(folder / "object_type_ids.tsv", home))
-        self._answers, answers = os.pipe()
-        jars = os.pathsep.join((str(folder / "scienceworld.jar"), str(HELPER_JAR)))
-        # Newer ones warn of what copies states, and later will refuse it.
-        newer = ["--sun-misc-unsafe-memory-access=allow"] if major_version(java) >= 24 else []
-        # fmt: off
-        command = [java, *FLAGS, *newer, *options, "-classpath", jars,
-                   "actenvs.scienceworld.Worker", f"/dev/fd/{answers}",
-                   str(table), str(self._log), str(home)]
-        # fmt: on
-        try:
-            with self._log.open("wb") as log:
-                self.process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(answers,),
-                    cwd=home,
-                    start_new_session=True,  # Ctrl-C is for Python
-                    bufsize=0,
-                )
-        except BaseException:
-            os.close(self._answers)
-            shutil.rmtree(home, ignore_errors=True)
-            raise
-        finally:
-            os.close(answers)
+        with ExitStack() as failing:
+            home = Path(tempfile.mkdtemp(prefix="act-scienceworld-"))
+            failing.callback(shutil.rmtree, home, ignore_errors=True)
+            table = Path(shutil.copy(folder / "object_type_ids.tsv", home))
+            self._log = home / "stderr.log"
+            self._answers, answers = os.pipe()
+            failing.callback(os.close, self._answers)
+            jars = os.pathsep.join((str(folder / "scienceworld.jar"), str(HELPER_JAR)))
+            version = major_version(java)
+            # States are copied by ways that some versions have to be asked for: older ones use the
+            # headers of objects for locks, newer ones warn of Unsafe and later will refuse it.
+            older = ["-XX:-UseBiasedLocking"] if version < 15 else []
+            newer = ["--sun-misc-unsafe-memory-access=allow"] if version >= 24 else []
+            # fmt: off
+            command = [java, *FLAGS, *older, *newer, *options, *HASHES, "-classpath", jars,
+                       "actenvs.scienceworld.Worker", f"/dev/fd/{answers}",
+                       str(table), str(self._log), str(home)]
+            # fmt: on
+            try:
+                with self._log.open("wb") as log:
+                    self.process = subprocess.Popen(
+                        command,
+                        stdin=subprocess.PIPE,
+                        stdout=log,
+                        stderr=log,
+                        pass_fds=(answers,),
+                        cwd=home,
+                        start_new_session=True,  # Ctrl-C is for Python
+                        bufsize=0,
+                    )
+            finally:
+                os.close(answers)
+            failing.pop_all()
         assert self.process.stdin is not None
         self._requests = self.process.stdin.fileno()
         os.set_blocking(self._requests, False)  # a write must not outlast the deadline
@@ -119,7 +127,10 @@ class Machine:
         try:
             self.ask(b"", START_TIMEOUT)
         except MachineDied as error:
-            raise SimulatorError(f"{java} does not run ScienceWorld: {error}") from None
+            raise SimulatorError(
+                f"{java} does not run ScienceWorld: {error} java_options are "
+                f"{' '.join(options) or 'none'}; the variable JAVA_TOOL_OPTIONS counts too."
+            ) from None
 
     @property
     def alive(self) -> bool:
@@ -157,8 +168,10 @@ class Machine:
                     "Call reset() or restore() to go on."
                 ) from None
             except OSError as error:
-                last = self._last_words()
-                self.close()
+                try:
+                    last = self._last_words()
+                finally:
+                    self.close()
                 raise MachineDied(f"the Java process of ScienceWorld has died.{last}") from error
             except BaseException:
                 # An interrupt: the answer would be taken for that of the next request.
@@ -209,18 +222,19 @@ class Machine:
         except (OSError, subprocess.TimeoutExpired):
             return ""
         said = [line for line in lines if line and not line.startswith("Picked up")]
-        return f" It said: {' '.join(said)[-400:]}" if said else ""
+        return f" It said: {' '.join(said)[-400:].rstrip('.')}." if said else ""
 
 
 def _end(process: subprocess.Popen[bytes], answers: int, home: Path, owner: int) -> None:
     """Leave neither a process, nor a zombie, nor a file. In a fork of the owner: let go of it."""
     assert process.stdin is not None
-    if os.getpid() == owner:
-        process.kill()
-        process.wait()
-        shutil.rmtree(home, ignore_errors=True)
-    process.stdin.close()
-    os.close(answers)
+    with ExitStack() as last_first:  # all of them, also when one is interrupted
+        if os.getpid() == owner:
+            last_first.callback(shutil.rmtree, home, ignore_errors=True)
+            last_first.callback(process.wait)
+            last_first.callback(process.kill)
+        last_first.callback(os.close, answers)
+        last_first.callback(process.stdin.close)
 
 
 # -- sharing --------------------------------------------------------------------------------------
@@ -241,6 +255,11 @@ def lease(options: Sequence[str] = (), *, own: bool = False) -> Machine:
         AssetsNotFound: there is no Java.
         SimulatorError: Java does not start.
     """
+    if os.name != "posix":
+        raise SimulatorError(
+            f"ScienceWorld runs on Linux and macOS, not on {os.name!r}. "
+            "Use Windows Subsystem for Linux."
+        )
     with _registry:
         key = (*options, object()) if own else tuple(options)
         machine = _leases.get(key)
@@ -269,4 +288,5 @@ def _leave_to_parent() -> None:
     _leases.clear()
 
 
-os.register_at_fork(after_in_child=_leave_to_parent)
+if os.name == "posix":  # elsewhere there are no forks, and lease() explains
+    os.register_at_fork(after_in_child=_leave_to_parent)

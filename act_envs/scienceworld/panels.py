@@ -18,7 +18,7 @@ from act_envs.scienceworld import catalogue
 from act_envs.types import Task
 
 STEP_LIMIT = 100
-"""Steps of an episode of a task that no panel caps: upstream's default."""
+"""Steps of an episode of a task that no panel caps: upstream's number, which counts moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def step_limits(name: str) -> int | Mapping[str, int]:
         One number, or with a panel one for every kind of task there is, since any task can be
         pinned.
     """
-    if name not in panels():
+    if not isinstance(name, str) or name not in panels():  # what it is, is said elsewhere
         return STEP_LIMIT
     return {**dict.fromkeys(catalogue.kinds(), STEP_LIMIT), **panels()[name].step_limits}
 

@@ -128,8 +128,10 @@ def question_after(action: str, text: str, question: tuple[str, ...]) -> tuple[s
 
 def integer(text: str) -> int | None:
     """The number that Java's Integer.parseInt reads, or None."""
-    number = int(text) if re.fullmatch(r"[+-]?\d+", text) else None
-    return number if number is not None and -(2**31) <= number < 2**31 else None
+    # Digits of any script count, except those that take two of Java's characters.
+    if not re.fullmatch(r"[+-]?\d{1,4000}", text) or max(text) > "\uffff":
+        return None
+    return int(text) if -(2**31) <= int(text) < 2**31 else None
 
 
 def outcome(

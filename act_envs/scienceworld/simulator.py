@@ -3,7 +3,9 @@
 What a line of text means (:mod:`act_envs.scienceworld.rules`), what is said to Java
 (:mod:`act_envs.scienceworld.wire`) and how (:mod:`act_envs.scienceworld.machine`) is written
 elsewhere; here is what an episode is: a task and the actions since, of which everything else
-follows. It differs from upstream's Python package on purpose in this:
+follows. Upstream's simulator runs from its own jar, with two parts of ours in place of its own:
+random numbers whose state can be read (``Dice.java``) and a parser that does nothing twice
+(``Parser.java``). It differs from upstream's Python package on purpose in this:
 
 - A question changes nothing. Upstream draws random numbers to name its valid actions, and its
   wrapper asks for them at every step; so there the world depends on whether it is asked.
@@ -19,7 +21,9 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from functools import cache
+from importlib.metadata import version
+from typing import NoReturn, TypeVar
 
 from act_envs.errors import SimulatorError
 from act_envs.scienceworld import catalogue, machine, panels, rules, wire
@@ -27,7 +31,9 @@ from act_envs.scienceworld.jre import simulator_folder
 from act_envs.types import Outcome, Task
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
+_AT_ONCE = 200  # actions of a replay in one request
 EXPERT_TIMEOUT = 900.0  # seconds; the longest search takes 30 of CPU
 _EXPERT_HEAP = "-Xmx1g"  # for a search that does not fit into the usual one
 _gold: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
@@ -36,7 +42,7 @@ _warned = False  # that states cannot be copied: once is enough
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class Recipe:
     """How to get to a state again, and how to know that one is there.
 
     Attributes:
@@ -88,12 +94,13 @@ class NativeSimulator:
         self._machine: machine.Machine | None = None
         self._episode = 0  # its number there
         self._leave: Callable[[], object] = lambda: None
-        self._task: Task | None = None  # what is played; None when nobody knows the state
+        # What is played, and how one gets there. The world in the process is no more than a copy
+        # of that: where it is known to be, or None while it moves. So nothing that interrupts
+        # (Ctrl-C, a death, a timeout) can leave a world that is taken for another.
+        self._playing: tuple[Task, Recipe] | None = None
+        self._at: Recipe | None = None
         self._goal = ""
-        self._actions: list[str] = []
-        self._key = self._told = b""
-        self._question: tuple[str, ...] = ()
-        self._fingerprint = b""  # of this state, b"" before anybody asked
+        self._fingerprint: tuple[Recipe | None, bytes] = None, b""
 
     # -- tasks ---------------------------------------------------------------------------------
 
@@ -114,9 +121,12 @@ class NativeSimulator:
     def start(self, task: Task) -> Outcome:
         """Load the task and look around, as upstream's ``reset`` does."""
         task = self.task(task.task_id)
+        self._playing = None
+        outcome, here = self._twice(lambda: self._load(self._process(), task))
+        self._playing, self._at = (task, here), here
         # In some tasks the starting state already fulfils a small subgoal. Rewards are what
         # actions earn and sum to the score, so that subgoal is paid with the first action.
-        return replace(self._begin(task), score=0.0)
+        return replace(outcome, score=0.0)
 
     def goal(self) -> str:
         """Upstream's task description, its runs of blanks made one."""
@@ -125,8 +135,11 @@ class NativeSimulator:
     def act(self, action: str) -> Outcome:
         """Take one action. Blanks around it do not matter (upstream: not even around answers)."""
         action = action.strip()
-        answer = self._ask(lambda: wire.step(self._episode, action))
-        return self._took(action, answer)
+        task, here = self._known()
+        answer = self._ask(lambda: wire.step(self._episode, action), moves=True)
+        outcome, there = self._hear(here, action, answer.told())
+        self._playing, self._at = (task, there), there
+        return outcome
 
     def canonical(self, action: str) -> str:
         """The action as upstream's parser reads it, see :func:`rules.canonical`."""
@@ -137,29 +150,25 @@ class NativeSimulator:
 
         While a question is pending these are the numbers that answer it.
         """
-        if self._question:
-            return [str(number) for number in range(len(self._question))]
+        if question := self._known()[1].question:
+            return [str(number) for number in range(len(question))]
         answer = self._ask(lambda: wire.admissible(self._episode))
         return sorted(set(answer.text().split("\n")) - {""})
 
     def expert_action(self) -> str | None:
         """The next action of upstream's gold path, as long as the episode has followed it."""
-        path = self._gold_path()
-        done = len(self._actions)
-        if done >= len(path):
-            return None
-        followed = zip(self._actions, path, strict=False)
-        if any(self.canonical(mine) != self.canonical(theirs) for mine, theirs in followed):
-            return None
-        return path[done]
+        task, here = self._known()
+        path, done = self._gold_path(task), len(here.actions)
+        mine, theirs = ([*map(self.canonical, way)] for way in (here.actions, path[:done]))
+        return path[done] if done < len(path) and mine == theirs else None
 
     # -- states --------------------------------------------------------------------------------
 
-    def snapshot(self) -> Path:
+    def snapshot(self) -> Recipe:
         """The way to this state, which is also saved in the Java process as it is."""
-        key = self._key
-        self._ask(lambda: wire.save(self._episode, key))
-        return Path(tuple(self._actions), key, self._told, self._question)
+        here = self._known()[1]
+        self._ask(lambda: wire.save(self._episode, here.key))
+        return here
 
     def restore(self, task: Task, state: object) -> None:
         """Go back to a saved state; where it was not kept, go the way again and compare.
@@ -167,20 +176,18 @@ class NativeSimulator:
         Raises:
             SimulatorError: the way leads to another state than before.
         """
-        if not isinstance(state, Path):
+        if not isinstance(state, Recipe):
             raise SimulatorError(
-                f"a state of {self.name} is a Path, not {type(state).__name__}. "
+                f"a state of {self.name} is a Recipe, not {type(state).__name__}. "
                 "Restore what snapshot() returned."
             )
-        if self._task is None or self._task.task_id != task.task_id:
-            self._begin(task)  # for the goal; from a saved state, if there is one
-        if self._ask(lambda: wire.restore(self._episode, state.key)).flag():
-            self._actions = list(state.actions)
-            self._key, self._told, self._question = state.key, state.told, state.question
-            self._fingerprint = b""
-        else:
-            self._begin(task)
-            self._walk(state.actions, state.told)
+        self._playing = None
+        answer = self._ask(lambda: wire.restore(self._episode, state.key), moves=True)
+        if answer.flag():
+            self._goal = _plain(answer.text())
+            self._at = state
+        self._playing = task, state
+        self._twice(self._ready)
 
     def twin(self) -> NativeSimulator:
         """A new simulator, in the same process unless it wants its own."""
@@ -190,139 +197,170 @@ class NativeSimulator:
 
     def fingerprint(self) -> bytes:
         """Digest of the simulator's object graph; what is left out is in ``StateDigest.java``."""
-        if not self._fingerprint:
-            self._fingerprint = self._ask(lambda: wire.digest(self._episode)).digest()
-        return self._fingerprint
+        here = self._known()[1]
+        if self._fingerprint[0] is not here:
+            answer = self._ask(lambda: wire.digest(self._episode))
+            self._fingerprint = here, answer.digest()
+        return self._fingerprint[1]
 
     def close(self) -> None:
         """Leave the Java process, which ends with its last user. May be called twice."""
-        self._machine, self._task = None, None
+        self._machine = self._playing = self._at = None
         self._leave()
 
-    # -- inside --------------------------------------------------------------------------------
+    # -- inside: what is said ------------------------------------------------------------------
 
-    def _begin(self, task: Task) -> Outcome:
+    def _known(self) -> tuple[Task, Recipe]:
+        if self._playing is None:
+            raise SimulatorError(
+                "no episode of ScienceWorld is running. Call reset() or restore()."
+            )
+        return self._playing
+
+    def _hear(self, here: Recipe, action: str, told: wire.Told) -> tuple[Outcome, Recipe]:
+        """What an action gave, and the state that it led to."""
+        question = rules.question_after(action, told.text, here.question)
+        if len(question) != told.choices:
+            self._fail(f"ScienceWorld offers {told.choices} answers in {told.text!r}.")
+        extra = {"look": told.look, "inventory": told.inventory, "moves": told.moves}
+        outcome = rules.outcome(
+            told.text,
+            told.progress,
+            told.completed,
+            rules.is_valid(action, told.text, here.question),
+            {**extra, "question": question},
+        )
+        return outcome, Recipe(
+            actions=(*here.actions, action),
+            key=_digest(here.key, action.encode()),
+            told=_digest(here.told, repr(told).encode()),
+            question=question,
+        )
+
+    def _load(self, shared: machine.Machine, task: Task) -> tuple[Outcome, Recipe]:
         """Make the world of a task and forget the one before."""
         global _warned
-        self._task = None
         kind, variation = catalogue.parse(task.task_id)
-        key = _digest(self._simplifications.encode(), task.task_id.encode())
-        answer = self._ask(
-            lambda: wire.start(self._episode, key, kind.name, variation, self._simplifications)
+        parts = (_upstream(), self._simplifications, task.task_id)
+        key = _digest(*(part.encode() for part in parts))
+        self._at = None
+        answer = self._send(
+            shared, wire.start(self._episode, key, kind.name, variation, self._simplifications)
         )
-        self._goal = " ".join(answer.text().split())
-        self._actions, self._key, self._told, self._question = [], key, b"", ()
-        outcome = self._hear("look around", answer.told())
+        self._goal = _plain(answer.text())
+        outcome, here = self._hear(Recipe((), b"", b"", ()), "look around", answer.told())
         if not answer.flag() and not _warned:
             _warned = True
             logger.warning(
                 "This Java cannot copy the states of ScienceWorld: snapshots are restored by "
                 "replay, which is exact but takes milliseconds for each action."
             )
-        self._task = task
-        return outcome
+        return outcome, replace(here, actions=(), key=key)
 
-    def _took(self, action: str, answer: wire.Reader) -> Outcome:
-        """Note an action and what came of it."""
-        self._actions.append(action)
-        self._key = _digest(self._key, action.encode())
-        return self._hear(action, answer.told())
-
-    def _hear(self, action: str, told: wire.Told) -> Outcome:
-        valid = rules.is_valid(action, told.text, self._question)
-        self._question = rules.question_after(action, told.text, self._question)
-        self._told = _digest(self._told, repr(told).encode())
-        self._fingerprint = b""
-        if len(self._question) != told.choices:
-            self._fail(f"ScienceWorld offers {told.choices} answers in {told.text!r}.")
-        extra = {
-            "look": told.look,
-            "inventory": told.inventory,
-            "question": self._question,
-            "moves": told.moves,
-        }
-        return rules.outcome(told.text, told.progress, told.completed, valid, extra)
-
-    def _walk(self, actions: Sequence[str], told: bytes) -> None:
-        """Take the actions of a known way from its start, all in one request."""
-        task = self._task
-        assert task is not None
-        if actions:
-            answer = self._ask(lambda: b"".join(wire.step(self._episode, a) for a in actions))
-            self._took(actions[0], answer)
-            for action in actions[1:]:
-                self._check(answer)
-                self._took(action, answer)
-        if self._told != told:
+    def _walk(self, shared: machine.Machine, task: Task, to: Recipe) -> None:
+        """Bring the world to a state by the actions that lead there, and compare what is said."""
+        _, here = self._load(shared, task)
+        for begin in range(0, len(to.actions), _AT_ONCE):
+            actions = to.actions[begin : begin + _AT_ONCE]
+            request = b"".join(wire.step(self._episode, action) for action in actions)
+            answer = self._send(shared, request)
+            for number, action in enumerate(actions):
+                if number:
+                    self._check(answer)
+                _, here = self._hear(here, action, answer.told())
+        if here.told != to.told:
             self._fail(
-                f"a replay of {len(actions)} actions of {task.task_id!r} led to another state "
+                f"a replay of {len(to.actions)} actions of {task.task_id!r} led to another state "
                 "than before. Was the snapshot taken with another version of scienceworld?"
             )
+        self._at = to
 
-    def _gold_path(self) -> tuple[str, ...]:
-        """The expert's path of the current task, found once per process and configuration."""
-        assert self._task is not None
-        key = (self._task.task_id, self._simplifications)
-        if key not in _gold:
-            _gold[key] = self._search(self._task)
-            if len(_gold) > _GOLD_KEPT:
-                _gold.popitem(last=False)
-        _gold.move_to_end(key)
-        return _gold[key]
+    def _gold_path(self, task: Task) -> tuple[str, ...]:
+        """The expert's path of a task, found once per process and configuration."""
+        key = (task.task_id, self._simplifications)
+        path = _gold.pop(key, None)
+        if path is None:
+            path = self._search(task)
+        _gold[key] = path  # as the one that was used last
+        while len(_gold) > _GOLD_KEPT:
+            _gold.popitem(last=False)
+        return path
 
     def _search(self, task: Task) -> tuple[str, ...]:
         kind, variation = catalogue.parse(task.task_id)
         request = wire.expert(kind.name, variation, self._simplifications)
         try:
-            answer = wire.Reader(self._ready().ask(request, EXPERT_TIMEOUT))
+            answer = wire.Reader(self._process().ask(request, EXPERT_TIMEOUT))
         except machine.MachineDied as error:
             logger.info("%s Searching again with %s.", error, _EXPERT_HEAP)
-            larger = machine.Machine((*self._java_options, _EXPERT_HEAP))
+            larger = machine.Machine((_EXPERT_HEAP, *self._java_options))
             try:
                 answer = wire.Reader(larger.ask(request, EXPERT_TIMEOUT))
             finally:
                 larger.close()
-        self._check(answer)
+        answer.check()
         path = answer.text()
         return tuple(path.split("\n")) if path else ()
 
-    def _ask(self, request: Callable[[], bytes]) -> wire.Reader:
-        """Ask the process. When it has died, go to this state in another one and ask again."""
+    # -- inside: the process -------------------------------------------------------------------
+
+    def _ask(self, request: Callable[[], bytes], *, moves: bool = False) -> wire.Reader:
+        """Ask about the world where it is played, or move it; see ``_twice``."""
+
+        def ask() -> wire.Reader:
+            shared = self._ready()
+            if moves:
+                self._at = None
+            return self._send(shared, request())
+
+        return self._twice(ask)
+
+    def _twice(self, work: Callable[[], T]) -> T:
+        """Do something in the process; when it dies, once more in another one."""
         try:
-            answer = self._ready().ask(request())
+            return work()
         except machine.MachineDied as error:
             logger.warning("%s Going on in another one.", error)
-            try:
-                answer = self._ready().ask(request())
-            except machine.MachineDied as again:
-                self._fail(f"twice in a row, {again}", again)
-        reader = wire.Reader(answer)
-        self._check(reader)
-        return reader
+        try:
+            return work()
+        except machine.MachineDied as error:
+            memory = "OutOfMemoryError" in str(error)
+            remedy = " Give it more memory: java_options='-Xmx512m'." if memory else ""
+            self._fail(f"Twice in a row {error}{remedy}", error)
+
+    def _ready(self) -> machine.Machine:
+        """The process, with the world in it where it is played."""
+        shared = self._process()
+        if self._playing is not None and self._at is not self._playing[1]:
+            self._walk(shared, *self._playing)
+        return shared
+
+    def _process(self) -> machine.Machine:
+        """The process, a new one when there is none that runs."""
+        if self._machine is None or not self._machine.alive:
+            self._machine = self._at = None
+            self._leave()
+            shared = machine.lease(self._java_options, own=self._own_process)
+            self._episode = next(shared.numbers)
+            self._leave = weakref.finalize(self, _leave, shared, self._episode)
+            self._machine = shared  # last, for interrupts
+        return self._machine
+
+    def _send(self, shared: machine.Machine, request: bytes) -> wire.Reader:
+        answer = wire.Reader(shared.ask(request))
+        self._check(answer)
+        return answer
 
     def _check(self, answer: wire.Reader) -> None:
         """Begin to read what the next operation gave."""
         try:
             answer.check()
         except wire.OperationFailed as error:
-            where = f" in {self._task.task_id!r}" if self._task else ""
+            where = f" in {self._playing[0].task_id!r}" if self._playing else ""
             self._fail(f"ScienceWorld failed{where}: {error}.", error)
 
-    def _ready(self) -> machine.Machine:
-        """The process, a new one when there is none; with this episode in it, if there is one."""
-        if self._machine is None or not self._machine.alive:
-            self._leave()
-            self._machine = machine.lease(self._java_options, own=self._own_process)
-            self._episode = next(self._machine.numbers)
-            self._leave = weakref.finalize(self, _leave, self._machine, self._episode)
-            if self._task is not None:
-                actions, told = tuple(self._actions), self._told
-                self._begin(self._task)
-                self._walk(actions, told)
-        return self._machine
-
     def _fail(self, what: str, cause: Exception | None = None) -> NoReturn:
-        self._task = None
+        self._playing = self._at = None
         raise SimulatorError(f"{what} Call reset() or restore() to go on.") from cause
 
 
@@ -331,9 +369,18 @@ def _leave(shared: machine.Machine, episode: int) -> None:
     machine.release(shared)
 
 
+@cache
+def _upstream() -> str:
+    return version("scienceworld")
+
+
 def _digest(*parts: bytes) -> bytes:
     """16 bytes that name a sequence of byte strings."""
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())

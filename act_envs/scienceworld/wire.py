@@ -64,7 +64,7 @@ def save(episode: int, key: bytes) -> bytes:
 
 
 def restore(episode: int, key: bytes) -> bytes:
-    """Go back to the state under a key."""
+    """Go back to the state under a key: a truth value, and where it is true the goal."""
     return _head(_RESTORE, episode) + key
 
 

@@ -7,7 +7,7 @@ import java.io.ObjectStreamConstants;
 import java.nio.ByteBuffer;
 import scienceworld.runtime.pythonapi.PythonInterface;
 
-/** What upstream's Python package cannot ask its own Java process, which knows no episodes of ours. */
+/** What upstream's Python package cannot ask its own Java process. */
 public final class Bridge {
     private Bridge() {}
 

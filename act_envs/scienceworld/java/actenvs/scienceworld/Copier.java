@@ -7,9 +7,9 @@ import sun.misc.Unsafe;
 /**
  * Copies a world: every object that can be reached from it, in the same shape.
  *
- * <p>Shared with the original is what nothing can change: strings and boxes, classes, the grammar of
- * actions, and Scala's singletons, whose few fields are globals (see {@link Globals}). Sets and maps
- * are copied as the tables that they are, which is exact where identity hashes are all equal.
+ * <p>Shared with the original is what nothing can change: strings and boxes, classes, the grammar
+ * of actions, and Scala's singletons, whose few fields are globals (see {@link Globals}). Sets and
+ * maps are copied as the tables that they are, exact where identity hashes are all equal.
  */
 final class Copier {
     static final boolean SUPPORTED = Marks.SUPPORTED;

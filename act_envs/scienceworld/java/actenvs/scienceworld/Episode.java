@@ -60,6 +60,7 @@ final class Episode {
             return configuration.expert();
         } finally {
             Globals.forgetWalks();
+            System.gc(); // a search takes memory by the hundred megabytes, and hundreds of steps
         }
     }
 
@@ -79,11 +80,10 @@ final class Episode {
         // Upstream reads these before its parser; they cost nothing and leave the score alone.
         switch (input.trim().toLowerCase()) {
             case "help":
-                observation = "Possible actions: \n\t" + String.join("\n\t", world.getPossibleActions());
+                observation = list("Possible actions", world.getPossibleActions());
                 return;
             case "objects":
-                observation =
-                        "Possible object references: \n\t" + String.join("\n\t", world.getPossibleObjects());
+                observation = list("Possible object references", world.getPossibleObjects());
                 return;
             case "task":
                 observation = "Task description:\n" + world.getTaskDescription();
@@ -99,12 +99,16 @@ final class Episode {
         }
         observation =
                 told._1().isEmpty()
-                        ? "Unknown action.  Type 'help' for a list of actions, and 'objects' for a list"
-                                + " of possible object referents. "
+                        ? "Unknown action.  Type 'help' for a list of actions, and 'objects' for a"
+                                + " list of possible object referents. "
                         : told._1();
         score = (Double) told._2();
         completed = (Boolean) told._3();
         world.actionHandler().actionHistory().clear(); // a log that grows, and nothing reads
+    }
+
+    private static String list(String title, String[] lines) {
+        return title + ": \n\t" + String.join("\n\t", lines);
     }
 
     /**

@@ -31,8 +31,11 @@ final class Marks {
     }
 
     static void write(Object object, int number) {
-        long header = UNSAFE.getLong(object, 0L) & ~FIELD;
-        UNSAFE.putLong(object, 0L, header | ((long) number << SHIFT));
+        long header = UNSAFE.getLong(object, 0L);
+        if ((header & 7) != 1) { // locked, or (before Java 15) claimed by a thread
+            throw new IllegalStateException("the header of an object is in use");
+        }
+        UNSAFE.putLong(object, 0L, header & ~FIELD | ((long) number << SHIFT));
     }
 
     private static Unsafe unsafe() {
@@ -72,7 +75,8 @@ final class Marks {
                 int before = read(objects[i]);
                 Class<?> type = objects[i].getClass();
                 write(objects[i], number);
-                if (System.identityHashCode(objects[i]) != number || objects[i].getClass() != type) {
+                if (System.identityHashCode(objects[i]) != number
+                        || objects[i].getClass() != type) {
                     return false;
                 }
                 write(objects[i], before);

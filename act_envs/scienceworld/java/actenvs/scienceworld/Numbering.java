@@ -113,7 +113,11 @@ final class Numbering implements AutoCloseable {
             return key;
         }
         for (Shape.Slot slot : Shape.of(object.getClass()).slots) {
-            key = 31 * key + (slot.primitive ? Long.hashCode(slot.bits(object)) : key(slot.get(object), depth - 1));
+            key = 31 * key;
+            key +=
+                    slot.primitive
+                            ? Long.hashCode(slot.bits(object))
+                            : key(slot.get(object), depth - 1);
         }
         return key * 0x9E3779B9;
     }

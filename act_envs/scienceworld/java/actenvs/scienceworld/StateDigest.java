@@ -120,7 +120,9 @@ final class StateDigest {
         } else if (value instanceof String) {
             sink.putByte(1);
             sink.putString((String) value);
-        } else if (value instanceof Number || value instanceof Boolean || value instanceof Character) {
+        } else if (value instanceof Number
+                || value instanceof Boolean
+                || value instanceof Character) {
             sink.putByte(2);
             sink.putString(value.getClass().getSimpleName());
             sink.putLong(Shape.bits(value));
@@ -168,8 +170,8 @@ final class StateDigest {
             EnvObject object = action.assignments().apply(name);
             int number = numbering.find(object);
             // What has left the world keeps its name, and goals read nothing else of it.
-            String which = number >= 0 ? "#" + number : object.name() + "/" + object.getDescriptName("");
-            out.add(name + "=" + which);
+            String gone = object.name() + "/" + object.getDescriptName("");
+            out.add(name + "=" + (number >= 0 ? "#" + number : gone));
         }
         return out.toString();
     }

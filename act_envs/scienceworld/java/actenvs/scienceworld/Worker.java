@@ -64,7 +64,7 @@ public final class Worker {
         }
     }
 
-    /** Drops what the simulator prints; before its first class is loaded, which keeps the stream. */
+    /** Drops what the simulator prints; before its first class is loaded, as Scala keeps it. */
     private static void silence() {
         System.setOut(
                 new PrintStream(
@@ -143,10 +143,11 @@ public final class Worker {
         }
         if (operation == RESTORE) {
             Episode episode = vault.take(new Key(in));
+            out.writeBoolean(episode != null);
             if (episode != null) {
                 episodes.put(number, episode);
+                text(out, episode.goal());
             }
-            out.writeBoolean(episode != null);
             return;
         }
         Episode episode = episodes.get(number);
