@@ -62,8 +62,8 @@ def _steps(quick: bool) -> list[Row]:
             "upstream": lambda: _per_step(paths, stock.begin, stock.step),
             "upstream, serial": lambda: _per_step(paths, serial.begin, serial.step),
         }
-        for name, level in levels.items():
-            for _ in range(1 if quick else 3 if name.startswith("upstream") else 10):
+        for level in levels.values():
+            for _ in range(1 if quick else 5):
                 level()
         # In turns, so that a change of the machine's mood meets every level.
         rounds = [
@@ -193,11 +193,11 @@ def _memory(quick: bool) -> list[Row]:
     """What the Java processes hold after walks over many tasks, everything asked for on the way."""
     steps = 100 if quick else 2_000
     own, single = _make(own_process=True)
-    _walk([single], steps)
+    _walk([single], steps, quick)
     one = _resident(_java())
     own.close()
     eight = [_make()[1] for _ in range(8)]
-    _walk(eight, steps)
+    _walk(eight, steps, quick)
     shared = _resident(_java())
     for u in eight:
         u.close()
@@ -211,8 +211,8 @@ def _memory(quick: bool) -> list[Row]:
     ]
 
 
-def _walk(environments: list[act_envs.TextEnv], steps: int) -> None:
-    """Walk in turns, over all kinds of task; list, save, hash and restore on the way."""
+def _walk(environments: list[act_envs.TextEnv], steps: int, quick: bool) -> None:
+    """Walk in turns, over all kinds of task; ask, list, save, hash and restore on the way."""
     tasks = [f"{kind}/1" for kind in catalogue.kinds()]
     players = {}
     for step in range(steps):
@@ -221,6 +221,8 @@ def _walk(environments: list[act_envs.TextEnv], steps: int) -> None:
         if at not in players or u.terminated or step // len(environments) % 25 == 0:
             task_id = tasks[(step // 25 + at) % len(tasks)]
             u.reset(options={"task_id": task_id})
+            if not quick:
+                u.expert_action()  # the search takes memory
             players[at] = Restless(f"{task_id} {step}")
         snapshot = u.snapshot()
         u.step(players[at].choose(u.admissible_actions()))
