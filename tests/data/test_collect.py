@@ -20,7 +20,8 @@ TASKS = [Task(f"{kind}/{n}", "train", kind) for kind in ("boil", "melt") for n i
 
 
 def _collect(out: Path, **options: Any) -> dict[str, Any]:
-    return collect(Collect(env="ACT/Toy-v0", out=out, **{"tasks": ("fetch:3",), **options}))
+    usual = {"env": "ACT/Toy-v0", "tasks": ("fetch:3",)}
+    return collect(Collect(out=out, **{**usual, **options}))
 
 
 @pytest.mark.parametrize(
