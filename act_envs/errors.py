@@ -50,6 +50,10 @@ class GameFileError(ActError):
     """A game file or an archive of them is damaged, hostile, or of a kind that is not played."""
 
 
+class CatalogueError(ActError):
+    """A file of a catalogue of products is damaged, or is no such file."""
+
+
 class MissingExtra(ActError):
     """An optional dependency is not installed."""
 
