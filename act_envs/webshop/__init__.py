@@ -1,0 +1,1 @@
+"""WebShop: shopping among Amazon's products, searched as Lucene searches them."""
