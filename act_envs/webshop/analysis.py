@@ -15,12 +15,12 @@ character that extends the one before it; a blank is everything else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
 import numpy as np
+import regex as re  # Before 3.11.5, the standard one gets possessive repeats wrong
 
 LONGEST = 255  # UTF-16 units of a token, the size of the scanner's buffer; the rest is a new token
 
