@@ -6,19 +6,25 @@ wait for what the project never installs (files in ``ACT_DATA_DIR``, a javac) ma
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 from typing import TypeVar
 
 import pytest
 
+from act_envs.errors import ActError
+from act_envs.scienceworld import jre
+
 Report = TypeVar("Report", pytest.CollectReport, pytest.TestReport)
 REQUIRED = os.environ.get("REFERENCE", "") not in ("", "0")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip parity tests whose original is not installed: ``@pytest.mark.reference(PACKAGE)``."""
+    """Skip what cannot run here: see ``markers`` in ``pyproject.toml``."""
     for item in items:
+        if item.get_closest_marker("scienceworld") and (reason := _no_scienceworld()):
+            item.add_marker(pytest.mark.skip(reason=reason))
         mark = item.get_closest_marker("reference")
         if mark is None or REQUIRED:
             continue
@@ -38,6 +44,17 @@ def pytest_make_collect_report(collector: pytest.Collector):
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     """Under REFERENCE=1 a test that skips has failed."""
     return _forbid((yield))
+
+
+@functools.cache
+def _no_scienceworld() -> str:
+    """Why ScienceWorld's simulator cannot run here, "" where it can."""
+    try:
+        jre.simulator_folder()
+        jre.find_java()
+    except ActError as error:
+        return str(error)
+    return ""
 
 
 def _forbid(report: Report) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 from act_envs.errors import AssetsNotFound, MissingExtra
+
+logger = logging.getLogger(__name__)
 
 HELPER_JAR = Path(__file__).with_name("act-scienceworld.jar")
 INSTALL = 'pip install "agentic-critical-training[scienceworld]"'
@@ -49,6 +52,8 @@ def find_java() -> str:
     tried = []
     for path in candidates:
         if not (reason := _why_not(path)):
+            if tried:
+                logger.warning("Java is %s, since this does not start: %s.", path, "; ".join(tried))
             return path
         tried.append(f"{path} ({reason})")
     found = f"None of these starts: {', '.join(tried)}." if tried else "No Java was found."

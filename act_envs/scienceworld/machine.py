@@ -64,7 +64,7 @@ class Machine:
     """A running Java process, ended by ``close``, by garbage collection, or with this process.
 
     Args:
-        options: further options of Java, which come after ours and win.
+        options: further options of Java, which come after ``FLAGS`` and before ``HASHES``.
 
     Attributes:
         process: the process.

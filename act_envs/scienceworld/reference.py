@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from act_envs.errors import SimulatorError
 from act_envs.scienceworld import catalogue, panels, rules
+from act_envs.scienceworld.gold import GoldPaths
 from act_envs.scienceworld.jre import HELPER_JAR, find_java, simulator_folder, simulator_jar
 from act_envs.types import Outcome, Task
 
@@ -28,7 +29,7 @@ OPTIONS = (
     "-XX:+UnlockExperimentalVMOptions -XX:hashCode=2"
 )
 NO_LIMIT = 10**6  # upstream ends an episode after so many of its moves
-_gold: dict[tuple[str, str], tuple[str, ...]] = {}
+_gold = GoldPaths()
 _launching = threading.Lock()
 
 
@@ -196,12 +197,14 @@ class ReferenceSimulator:
         """The expert's path of the current task, found once per process and configuration."""
         task = self._task
         assert task is not None
-        key = (task.task_id, self._simplifications)
-        if key not in _gold:
+
+        def search() -> tuple[str, ...]:
             here, self._task = self.snapshot(), None
-            _gold[key] = self._ask(lambda env: _search(env, task, self._simplifications))
+            path = self._ask(lambda env: _search(env, task, self._simplifications))
             self.restore(task, here)
-        return _gold[key]
+            return path
+
+        return _gold.find(task.task_id, self._simplifications, search)
 
     def _ask(self, call: Callable[[Any], Any]) -> Any:
         """Call upstream. When that fails or is interrupted, its process is of no further use."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -26,7 +25,7 @@ from importlib.metadata import version
 from typing import NoReturn, TypeVar
 
 from act_envs.errors import SimulatorError
-from act_envs.scienceworld import catalogue, machine, panels, rules, wire
+from act_envs.scienceworld import catalogue, gold, machine, panels, rules, wire
 from act_envs.scienceworld.jre import simulator_folder
 from act_envs.types import Outcome, Task
 
@@ -34,10 +33,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _AT_ONCE = 200  # actions of a replay in one request
-EXPERT_TIMEOUT = 900.0  # seconds; the longest search takes 30 of CPU
-_EXPERT_HEAP = "-Xmx1g"  # for a search that does not fit into the usual one
-_gold: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
-_GOLD_KEPT = 256
+_gold = gold.GoldPaths()
 _warned = False  # that states cannot be copied: once is enough
 
 
@@ -67,7 +63,8 @@ class NativeSimulator:
 
     Args:
         simplifications: upstream's names, see :func:`rules.check_simplifications`.
-        java_options: further options of Java, such as ``-Xmx512m``; they win over ours.
+        java_options: further options of Java, such as ``-Xmx512m``; they come after ours, so of two
+            that set the same thing theirs counts. Only the hash codes are not theirs to choose.
         own_process: share the process with nobody.
 
     Raises:
@@ -277,30 +274,13 @@ class NativeSimulator:
 
     def _gold_path(self, task: Task) -> tuple[str, ...]:
         """The expert's path of a task, found once per process and configuration."""
-        key = (task.task_id, self._simplifications)
-        path = _gold.pop(key, None)
-        if path is None:
-            path = self._search(task)
-        _gold[key] = path  # as the one that was used last
-        while len(_gold) > _GOLD_KEPT:
-            _gold.popitem(last=False)
-        return path
-
-    def _search(self, task: Task) -> tuple[str, ...]:
         kind, variation = catalogue.parse(task.task_id)
         request = wire.expert(kind.name, variation, self._simplifications)
-        try:
-            answer = wire.Reader(self._process().ask(request, EXPERT_TIMEOUT))
-        except machine.MachineDied as error:
-            logger.info("%s Searching again with %s.", error, _EXPERT_HEAP)
-            larger = machine.Machine((_EXPERT_HEAP, *self._java_options))
-            try:
-                answer = wire.Reader(larger.ask(request, EXPERT_TIMEOUT))
-            finally:
-                larger.close()
-        answer.check()
-        path = answer.text()
-        return tuple(path.split("\n")) if path else ()
+        return _gold.find(
+            task.task_id,
+            self._simplifications,
+            lambda: gold.search(self._process(), request, self._java_options),
+        )
 
     # -- inside: the process -------------------------------------------------------------------
 

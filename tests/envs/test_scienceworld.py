@@ -150,8 +150,8 @@ def test_missing_java_is_an_error_with_the_command(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="writes a shell script")
-def test_java_home_comes_first_and_a_broken_one_is_passed_over(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_java_home_comes_first_and_a_broken_one_is_passed_over_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("home/bin", "path"):
         (tmp_path / name).mkdir(parents=True)
@@ -161,7 +161,9 @@ def test_java_home_comes_first_and_a_broken_one_is_passed_over(
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "home"))
     assert jre.find_java() == str(tmp_path / "home/bin/java")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
+    assert not caplog.text
     assert jre.find_java() == str(tmp_path / "path/java")
+    assert f"does not start: {tmp_path / 'nowhere'}" in caplog.text
 
 
 def test_canonical_is_how_the_parser_reads() -> None:

@@ -20,22 +20,13 @@ from pathlib import Path
 
 import pytest
 
-from act_envs.errors import ActError, EpisodeNotRunning, SimulatorError
+from act_envs.errors import EpisodeNotRunning, SimulatorError
 from act_envs.scienceworld import build, jre, machine, simulator, wire
 from act_envs.scienceworld.env import ScienceWorldEnv
+from act_envs.scienceworld.gold import GoldPaths
 from act_envs.scienceworld.simulator import NativeSimulator
 
-
-def _missing() -> str:
-    try:
-        jre.simulator_folder()
-        jre.find_java()
-    except ActError as error:
-        return str(error)
-    return ""
-
-
-pytestmark = pytest.mark.skipif(bool(_missing()), reason=_missing())
+pytestmark = pytest.mark.scienceworld
 needs_proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="reads /proc")
 
 
@@ -94,7 +85,7 @@ def test_an_interrupt_leaves_no_state_that_could_be_wrong(
     call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C while Java is at work: nobody knows how far it got, so nothing goes on from there."""
-    monkeypatch.setattr(simulator, "_gold", simulator._gold.__class__())
+    monkeypatch.setattr(simulator, "_gold", GoldPaths())
     env = ScienceWorldEnv(own_process=True)
     mine = env._simulator
     assert isinstance(mine, NativeSimulator)
@@ -278,7 +269,7 @@ def test_the_expert_gets_more_memory_where_it_needs_it(
     outcomes = [sim.start(task)]
     path = sim._gold_path(sim._known()[0])
     outcomes += map(sim.act, path[:2])
-    monkeypatch.setattr(simulator, "_gold", simulator._gold.__class__())
+    monkeypatch.setattr(simulator, "_gold", GoldPaths())
     asked, real = [], machine.Machine.ask
 
     def ask(self: machine.Machine, request: bytes, timeout: float | None = None) -> bytes:
@@ -298,6 +289,28 @@ def test_the_expert_gets_more_memory_where_it_needs_it(
     assert small.act(path[1]) == outcomes[2]  # in a process of the size that was asked for
     assert small._machine is not None
     assert "-Xmx1g" not in small._machine.process.args
+    small.close()
+
+
+def test_a_search_that_fits_nowhere_is_an_error_and_the_episode_goes_on(
+    sim: NativeSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = sim.task("find-plant/3")
+    said = [sim.start(task), sim.act("wait1")]
+    monkeypatch.setattr(simulator, "_gold", GoldPaths())
+    real = machine.Machine.ask
+
+    def ask(self: machine.Machine, request: bytes, timeout: float | None = None) -> bytes:
+        if request == wire.expert("find-plant", 3, ""):
+            self.process.kill()
+        return real(self, request, timeout)
+
+    small = NativeSimulator(own_process=True)
+    assert [small.start(task)] == said[:1]
+    monkeypatch.setattr(machine.Machine, "ask", ask)
+    with pytest.raises(SimulatorError, match=r"twice.*java_options='-Xmx4g'"):
+        small.expert_action()
+    assert small.act("wait1") == said[1]
     small.close()
 
 

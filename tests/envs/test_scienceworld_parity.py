@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from act_envs.errors import ActError, SimulatorError
-from act_envs.scienceworld.jre import INSTALL, find_java
+from act_envs.errors import SimulatorError
+from act_envs.scienceworld.jre import INSTALL
 from act_envs.scienceworld.simulator import NativeSimulator
 from benchmarks import kills
 
 pytest.importorskip("scienceworld", reason=f"needs scienceworld. Run: {INSTALL}")
-pytestmark = pytest.mark.reference("scienceworld")
+pytestmark = [pytest.mark.reference("scienceworld"), pytest.mark.scienceworld]
 
 from benchmarks.beside_scienceworld import THINGS, Tally, play_both  # noqa: E402
 from benchmarks.parity_scienceworld import play_gold, walk  # noqa: E402
@@ -30,10 +30,6 @@ TASK = "find-plant/3"
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
-    try:
-        find_java()
-    except ActError as error:
-        pytest.skip(str(error))
     env = Upstream(polite=True)
     yield env
     env.close()

@@ -17,24 +17,15 @@ import gymnasium as gym
 import pytest
 
 from act_envs import testing
-from act_envs.errors import ActError, EpisodeNotRunning, SimulatorError
-from act_envs.scienceworld import jre, reference
+from act_envs.errors import EpisodeNotRunning, SimulatorError
+from act_envs.scienceworld import reference
 from act_envs.scienceworld.env import ScienceWorldEnv
+from act_envs.scienceworld.gold import GoldPaths
 from act_envs.scienceworld.reference import Recipe, ReferenceSimulator
-
-
-def _missing() -> str:
-    try:
-        jre.simulator_folder()
-        jre.find_java()
-    except ActError as error:
-        return str(error)
-    return ""
-
 
 pytestmark = [
     pytest.mark.reference("scienceworld"),
-    pytest.mark.skipif(bool(_missing()), reason=_missing()),
+    pytest.mark.scienceworld,
 ]
 make = functools.partial(gym.make, "ACT/ScienceWorld-v0", backend="reference")
 
@@ -104,7 +95,7 @@ def test_upstreams_count_of_moves_ends_nothing(sim: ReferenceSimulator) -> None:
 def test_the_gold_path_wins(
     simplifications: str, sim: ReferenceSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reference, "_gold", {})
+    monkeypatch.setattr(reference, "_gold", GoldPaths())
     simulator = sim if not simplifications else ReferenceSimulator(simplifications)
     outcome = simulator.start(simulator.task("find-non-living-thing/150"))
     before = simulator.fingerprint(), simulator.admissible_actions()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from act_envs.errors import ActError, SimulatorError
+from act_envs.errors import SimulatorError
 from act_envs.scienceworld import jre, simulator
 from act_envs.scienceworld.env import ScienceWorldEnv
 from act_envs.scienceworld.machine import Machine
@@ -27,17 +27,7 @@ from act_envs.scienceworld.rules import REFUSAL
 from act_envs.scienceworld.simulator import NativeSimulator, Recipe
 from act_envs.types import Outcome, Task
 
-
-def _missing() -> str:
-    try:
-        jre.simulator_folder()
-        jre.find_java()
-    except ActError as error:
-        return str(error)
-    return ""
-
-
-pytestmark = pytest.mark.skipif(bool(_missing()), reason=_missing())
+pytestmark = pytest.mark.scienceworld
 
 NO_COPIES = ("-Dactenvs.copies=off",)
 EASY = "easy"

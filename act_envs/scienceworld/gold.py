@@ -1,0 +1,67 @@
+"""Gold paths, upstream's own solutions of its tasks: how they are found here, and kept."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from act_envs.errors import SimulatorError
+from act_envs.scienceworld import wire
+from act_envs.scienceworld.machine import Machine, MachineDied
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = 900.0  # seconds; the longest search takes 30 of CPU
+KEPT = 256  # paths
+_HEAP = "-Xmx1g"  # for a search that does not fit into the usual one
+
+
+class GoldPaths(OrderedDict[tuple[str, str], tuple[str, ...]]):
+    """The paths that were asked for last, by task and simplifications."""
+
+    def find(
+        self, task_id: str, simplifications: str, search: Callable[[], Sequence[str]]
+    ) -> tuple[str, ...]:
+        """The path of a task, searched for where it is not kept."""
+        key = (task_id, simplifications)
+        path = self.pop(key, None)
+        self[key] = tuple(search()) if path is None else path  # as the one that was used last
+        while len(self) > KEPT:
+            self.popitem(last=False)
+        return self[key]
+
+
+def search(shared: Machine, request: bytes, java_options: Sequence[str]) -> list[str]:
+    """Let upstream solve a task in a Java process; if it dies of that, in one with more memory.
+
+    Args:
+        shared: the process that plays the episode.
+        request: from :func:`wire.expert`.
+        java_options: the user's, the larger process gets them too.
+
+    Raises:
+        SimulatorError: the search failed, took too long, or did not fit into memory.
+    """
+    try:
+        answer = wire.Reader(shared.ask(request, TIMEOUT))
+    except MachineDied as error:
+        logger.info("%s Searching again with %s.", error, _HEAP)
+        larger = Machine((*java_options, _HEAP))
+        try:
+            answer = wire.Reader(larger.ask(request, TIMEOUT))
+        except MachineDied as again:
+            raise SimulatorError(
+                f"ScienceWorld's search for a gold path ended its process twice: {again} "
+                "Give it more memory: java_options='-Xmx4g'."
+            ) from again
+        finally:
+            larger.close()
+    try:
+        answer.check()
+    except wire.OperationFailed as error:
+        raise SimulatorError(
+            f"ScienceWorld's search for a gold path failed: {error}. Play the task without it."
+        ) from error
+    path = answer.text()
+    return path.split("\n") if path else []
