@@ -1,18 +1,13 @@
-"""``TextEnv``: the only class here that speaks Gymnasium, and ``Simulator``, what it speaks to.
-
-Everything users see is decided in this module. A simulator only translates: it never counts
-steps, never knows a split it was not asked for, and never sees an action that is not one line
-of text.
-"""
+"""``TextEnv``: the only class here that speaks Gymnasium. Everything users see is decided here."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import gymnasium as gym
 
@@ -25,84 +20,11 @@ from act_envs.errors import (
     UnknownTask,
     nearest,
 )
+from act_envs.protocol import MAX_ACTION, Simulator
 from act_envs.spaces import FreeText
 from act_envs.types import Outcome, Snapshot, StepInfo, Task
 
-MAX_ACTION = 4096  # characters; a longer action is refused without asking the simulator
 _OPTIONS = ("task_id",)
-
-
-class Simulator(Protocol):
-    """What an environment must be able to do. One instance plays one episode at a time.
-
-    Attributes:
-        name: kind and configuration, equal for two simulators that can exchange snapshots.
-        splits: names of the official splits, in their documented order.
-        panels: names of further lists of its tasks, mostly those of papers; may be empty. Their
-            tasks keep their official split.
-        refusal: what the simulator answers to text that it does not understand.
-    """
-
-    name: str
-    splits: tuple[str, ...]
-    panels: tuple[str, ...]
-    refusal: str
-
-    def tasks(self, split: str) -> Sequence[Task]:
-        """Every task of a known split or panel, in a fixed order."""
-        ...
-
-    def task(self, task_id: str) -> Task:
-        """The task of that name, of whatever split.
-
-        Raises:
-            UnknownTask: there is none.
-        """
-        ...
-
-    def start(self, task: Task) -> Outcome:
-        """Begin the task from its start, abandoning the one before."""
-        ...
-
-    def goal(self) -> str:
-        """The instruction of the current task."""
-        ...
-
-    def act(self, action: str) -> Outcome:
-        """Take one action: a non-blank, printable line of at most ``MAX_ACTION`` characters."""
-        ...
-
-    def canonical(self, action: str) -> str:
-        """The action as the simulator reads it: equal results mean the same action."""
-        ...
-
-    def admissible_actions(self) -> list[str]:
-        """Every action that the simulator offers in this state, in a fixed order."""
-        ...
-
-    def expert_action(self) -> str | None:
-        """The expert's next action from this state, or None where the expert knows none."""
-        ...
-
-    def snapshot(self) -> object:
-        """The simulator's exact state, its randomness included; picklable and immutable."""
-        ...
-
-    def restore(self, task: Task, state: object) -> None:
-        """Go back to a state that ``snapshot`` returned in an episode of ``task``."""
-        ...
-
-    def twin(self) -> Simulator:
-        """Another simulator of the same configuration, without an episode; may share data."""
-        ...
-
-    def fingerprint(self) -> bytes:
-        """Bytes of everything that can affect the future of the episode, and of nothing else."""
-        ...
-
-    def close(self) -> None:
-        """Release processes and files. May be called twice."""
-        ...
 
 
 class TextEnv(gym.Env[str, str]):

@@ -41,7 +41,7 @@ class Recipe:
 
 
 class ReferenceSimulator:
-    """Implements :class:`act_envs.base.Simulator` on upstream's TextWorld.
+    """Implements :class:`act_envs.protocol.Simulator` on upstream's TextWorld.
 
     Snapshots are replayed: upstream's state lives in C++ and cannot be copied.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from act_envs.base import Simulator, TextEnv
+from act_envs.base import TextEnv
 from act_envs.errors import UnknownArgument, nearest
+from act_envs.protocol import Simulator
 from act_envs.scienceworld import panels
 from act_envs.scienceworld.reference import ReferenceSimulator
 from act_envs.scienceworld.simulator import NativeSimulator

@@ -47,7 +47,7 @@ class Recipe:
 
 
 class ReferenceSimulator:
-    """Implements :class:`act_envs.base.Simulator` on ``scienceworld.ScienceWorldEnv``.
+    """Implements :class:`act_envs.protocol.Simulator` on ``scienceworld.ScienceWorldEnv``.
 
     Its Java process starts at the first ``start`` or ``restore``, and anew after any failure.
 

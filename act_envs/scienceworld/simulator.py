@@ -55,7 +55,7 @@ class Recipe:
 
 
 class NativeSimulator:
-    """Implements :class:`act_envs.base.Simulator` on upstream's simulator in a Java process.
+    """Implements :class:`act_envs.protocol.Simulator` on upstream's simulator in a Java process.
 
     The process starts at the first ``start`` or ``restore``. It is shared with all simulators of
     this process that have the same ``java_options``; each has a world of its own in it. When it
