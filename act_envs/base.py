@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -24,8 +24,6 @@ from act_envs.protocol import MAX_ACTION, Simulator
 from act_envs.spaces import FreeText
 from act_envs.types import Outcome, Snapshot, StepInfo, Task
 
-_OPTIONS = ("task_id",)
-
 
 class TextEnv(gym.Env[str, str]):
     """A text environment with exact snapshots, durable task names and a fixed ``info``.
@@ -39,6 +37,9 @@ class TextEnv(gym.Env[str, str]):
             for all, or one for every kind of task; None for no limit.
         admissible: put ``admissible_actions`` into every ``info``.
         render_mode: ``"ansi"`` or None.
+        options: names of further options of ``reset``, for those who describe a task not by name.
+        given: makes the task that such options describe, from them and, where ``task_id`` names
+            one too, that task.
         unknown: keyword arguments that the subclass has no name for; refused with suggestions.
 
     Raises:
@@ -57,6 +58,8 @@ class TextEnv(gym.Env[str, str]):
         step_limit: int | Mapping[str, int] | None,
         admissible: bool = False,
         render_mode: str | None = None,
+        options: Sequence[str] = (),
+        given: Callable[[Mapping[str, Any], Task | None], Task] | None = None,
         unknown: Mapping[str, Any] | None = None,
     ) -> None:
         self._simulator = simulator
@@ -66,6 +69,7 @@ class TextEnv(gym.Env[str, str]):
             raise UnknownArgument(
                 f"{type(self).__name__} has no argument {name!r}. {nearest(name, known)}"
             )
+        self._options, self._given = ("task_id", *options), given
         self._check_split(split)
         self._step_limit = self._checked_step_limit(step_limit)
         if not isinstance(admissible, bool):
@@ -92,14 +96,15 @@ class TextEnv(gym.Env[str, str]):
 
         Args:
             seed: seeds ``np_random``, as Gymnasium defines it.
-            options: ``{"task_id": name}`` pins a task of any split.
+            options: ``{"task_id": name}`` pins a task of any split. Some environments know
+                further options, see there.
 
         Returns:
             The first observation and ``info``.
 
         Raises:
             UnknownTask: no task has that name.
-            UnknownArgument: an option has another name than ``task_id``.
+            UnknownArgument: there is no option of that name, or its value is not understood.
         """
         self._check_open()
         super().reset(seed=seed)
@@ -108,18 +113,24 @@ class TextEnv(gym.Env[str, str]):
                 f"options must be a mapping such as {{'task_id': NAME}}, not {options!r:.80}."
             )
         for option in options or {}:
-            if option not in _OPTIONS:
+            if option not in self._options:
                 raise UnknownArgument(
-                    f"unknown reset option {option!r}. {nearest(option, _OPTIONS)}"
+                    f"unknown reset option {option!r}. {nearest(option, self._options)}"
                 )
-        task_id = (options or {}).get("task_id")
+        further = dict(options or {})
+        task_id = further.pop("task_id", None)
         if not isinstance(task_id, str | None):
             raise UnknownTask(f"a task_id is a string, not {task_id!r:.80}.")
-        if task_id is None:
+        task = None if task_id is None else self._simulator.task(task_id)
+        if further:
+            assert self._given is not None
+            task = self._given(further, task)
+        if task is None:
             tasks = self._simulator.tasks(self.split)
+            if not len(tasks):
+                full = [name for name in (*self.splits, *self.panels) if len(self.tasks(name))]
+                raise UnknownSplit(f"split {self.split!r} has no tasks here. {nearest('', full)}")
             task = tasks[int(self.np_random.integers(len(tasks)))]
-        else:
-            task = self._simulator.task(task_id)
         # Whatever goes wrong in the simulator, the episode before must not seem to go on.
         self._task = None
         outcome = self._simulator.start(task)
@@ -157,7 +168,9 @@ class TextEnv(gym.Env[str, str]):
         if _is_one_line(action):
             outcome = self._simulator.act(action)
         else:
-            outcome = replace(before, observation=self._simulator.refusal, action_valid=False)
+            said = self._simulator.refusal
+            said = before.observation if said is None else said
+            outcome = replace(before, observation=said, action_valid=False)
         self._outcome, self._last_action = outcome, action
         self._step += 1
         if outcome.score > self._max_score:

@@ -29,6 +29,7 @@ _OF_ENVIRONMENTS = {
     "download": ("Download", "Fetch the data of an environment."),
     "check-data": ("CheckData", "Check the data of an environment on this machine."),
     "generate": ("Generate", "Make data for an environment."),
+    "compile": ("Compile", "Prepare the data of an environment for fast use."),
 }
 """Commands that environments bring: the class in their modules, and what it does."""
 
@@ -126,9 +127,11 @@ def _report_leaks(env: TextEnv) -> None:
 
     What a list is for is in its name. ``P-train``, ``P-dev`` and ``P-test`` are panels of one
     protocol: apart from each other, and from every official split but their namesake. A panel
-    that names no split is a pool and promises nothing.
+    that names no split is a pool and promises nothing. Lists are not apart either where tasks of
+    both are made from one thing (``Task.origin``).
     """
     lists = {name: set(env.tasks(name)) for name in (*env.panels, *env.splits)}
+    made_from = {name: {task.origin for task in tasks} - {""} for name, tasks in lists.items()}
 
     def role(name: str) -> tuple[str | None, str]:
         words = name.split("-")
@@ -143,10 +146,11 @@ def _report_leaks(env: TextEnv) -> None:
         one_protocol = not other_protocol or protocol == other_protocol  # official: no protocol
         if one_protocol and None not in (use, other_use) and use != other_use:
             shared = len(lists[name] & lists[other])
-            print(
-                f"{name:<{width}}{len(lists[name]):>7,}  {other:<{width}}{shared:>7,}"
-                f"{'  leak' if shared else ''}"
-            )
+            origins = len(made_from[name] & made_from[other])
+            leak = "  leak" if shared or origins else ""
+            if origins:
+                leak += f": {origins:,} of its {len(made_from[name]):,} origins are in both"
+            print(f"{name:<{width}}{len(lists[name]):>7,}  {other:<{width}}{shared:>7,}{leak}")
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,14 @@ class Simulator(Protocol):
         splits: names of the official splits, in their documented order.
         panels: names of further lists of its tasks, mostly those of papers; may be empty. Their
             tasks keep their official split.
-        refusal: what the simulator answers to text that it does not understand.
+        refusal: what the simulator answers to text that it does not understand; None where it
+            shows again what it showed before.
     """
 
     name: str
     splits: tuple[str, ...]
     panels: tuple[str, ...]
-    refusal: str
+    refusal: str | None
 
     def tasks(self, split: str) -> Sequence[Task]:
         """Every task of a known split or panel, in a fixed order."""

@@ -15,6 +15,7 @@ from act_envs.base import TextEnv
 from act_envs.errors import SnapshotMismatch, UnknownTask, nearest
 from act_envs.types import Outcome, Task
 
+_REFUSAL = "Nothing happens."
 _HALL = "hall"
 _ROOMS = (_HALL, "kitchen", "garden", "cellar")
 _ITEMS = ("apple", "carrot", "fish", "bread", "cheese", "pear")
@@ -44,7 +45,7 @@ class ToySimulator:
     name = "toy"
     splits = tuple(_SPLITS)
     panels: tuple[str, ...] = ()
-    refusal = "Nothing happens."
+    refusal: str | None = _REFUSAL
 
     def __init__(self) -> None:
         self._house = _build("fetch/0")
@@ -71,7 +72,7 @@ class ToySimulator:
     def act(self, action: str) -> Outcome:
         action = self.canonical(action)
         if action not in self.admissible_actions():
-            return self._outcome(self.refusal, valid=False)
+            return self._outcome(_REFUSAL, valid=False)
         said, house = _transition(self._house, action)
         if action != "look":
             house = _move_cat(house)

@@ -18,11 +18,14 @@ class Task:
         task_id: durable name, unique within the environment over all splits (``"boil/21"``).
         split: the official split that the task belongs to (``"test"``).
         kind: the family of tasks it belongs to (``"boil"``).
+        origin: what it was made from, where several tasks are made from one thing (a product):
+            splits that are kept apart do not share it. "" where each task stands for itself.
     """
 
     task_id: str
     split: str
     kind: str
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,9 @@ class StepInfo(TypedDict):
         question: the choices that the simulator asks to choose from, () when it asks nothing;
             only where the simulator asks back.
         moves: the simulator's own count of moves, where it differs from ``step``.
+        purchase: what the reward of a purchase is made of, None before; only where things are
+            bought.
+        nouns: how the nouns were found that this reward compares; likewise.
     """
 
     task_id: str
@@ -136,3 +142,5 @@ class StepInfo(TypedDict):
     inventory: NotRequired[str]
     question: NotRequired[tuple[str, ...]]
     moves: NotRequired[int]
+    purchase: NotRequired[dict[str, Any] | None]
+    nouns: NotRequired[str]

@@ -56,7 +56,7 @@ class ReferenceSimulator:
     """
 
     panels: tuple[str, ...] = ()
-    refusal = REFUSAL
+    refusal: str | None = REFUSAL
 
     def __init__(self, games: GameFiles, dialect: str = "modern") -> None:
         check_dialect(dialect)

@@ -92,7 +92,7 @@ class NativeSimulator:
     """
 
     panels: tuple[str, ...] = ()
-    refusal = REFUSAL
+    refusal: str | None = REFUSAL
 
     def __init__(
         self,

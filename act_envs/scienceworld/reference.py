@@ -60,7 +60,7 @@ class ReferenceSimulator:
     """
 
     splits: tuple[str, ...] = catalogue.SPLITS
-    refusal: str = rules.REFUSAL
+    refusal: str | None = rules.REFUSAL
 
     def __init__(self, simplifications: str | Sequence[str] = ()) -> None:
         self._simplifications = rules.check_simplifications(simplifications)

@@ -73,7 +73,7 @@ class NativeSimulator:
     """
 
     splits: tuple[str, ...] = catalogue.SPLITS
-    refusal: str = rules.REFUSAL
+    refusal: str | None = rules.REFUSAL
 
     def __init__(
         self,
