@@ -20,7 +20,15 @@ from functools import lru_cache
 from importlib import resources
 
 import numpy as np
-import regex as re  # Before 3.11.5, the standard one gets possessive repeats wrong
+
+from act_envs.errors import MissingExtra
+
+try:
+    import regex as re  # before 3.11.5, the standard one gets possessive repeats wrong
+except ImportError as error:
+    raise MissingExtra(
+        'WebShop\'s search needs regex. Run: pip install "agentic-critical-training[webshop]"'
+    ) from error
 
 LONGEST = 255  # UTF-16 units of a token, the size of the scanner's buffer; the rest is a new token
 

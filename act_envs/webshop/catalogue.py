@@ -139,7 +139,8 @@ def find_source(data_dir: str | Path | None = None) -> Source:
     if products is None:
         raise AssetsNotFound(
             f"WebShop's items_shuffle*.json not found in {place} nor in its folders webshop and "
-            "webshop_1k. Give data_dir=, or set ACT_DATA_DIR to the folder that has it."
+            "webshop_1k. Give data_dir=, or set ACT_DATA_DIR to the folder that has it, or run: "
+            "act-envs download webshop"
         )
     attributes = _companion(products, "items_ins_v2")
     if attributes is None:
@@ -147,6 +148,11 @@ def find_source(data_dir: str | Path | None = None) -> Source:
             f"{products} is there, but no items_ins_v2*.json beside it. Put it there."
         )
     return Source(products, attributes, _companion(products, "items_human_ins"))
+
+
+def folders_of(place: Path) -> tuple[Path, ...]:
+    """Where in a folder a catalogue may lie, in the order of precedence."""
+    return (place, place / "webshop", place / "webshop_1k", place / "webshop/webshop_1k")
 
 
 def read_products(
@@ -217,7 +223,7 @@ class _Reader:
         first = pictures[0] if isinstance(pictures, list) and pictures else None
         if not isinstance(first, str):
             self._warn("missing image", where)
-        attributes, instruction = self._facts.get(asin, (NO_ATTRIBUTES, None))
+        attributes, instruction = self._facts.pop(asin, (NO_ATTRIBUTES, None))  # no more needed
         return Product(
             asin=asin,
             title=self._text(record.get("name"), "name", where),
@@ -237,7 +243,7 @@ class _Reader:
             image=self._text(first, "images", where) if isinstance(first, str) else "",
             option_images=images,
             instruction=instruction,
-            human=self._human.get(asin, ()),
+            human=self._human.pop(asin, ()),
         )
 
     def _text(self, value: Any, field: str, where: str) -> str:
@@ -360,7 +366,7 @@ def _is_text(value: str) -> bool:
 def _products_in(place: Path) -> Path | None:
     if place.is_file():
         return place if _PRODUCTS.fullmatch(place.name) else None
-    for folder in (place, place / "webshop", place / "webshop_1k", place / "webshop/webshop_1k"):
+    for folder in folders_of(place):
         if folder.is_dir():
             found = [
                 (int(match[1] or sys.maxsize), path)

@@ -8,36 +8,59 @@ its processes cannot be repeated; a goal and prices seen there can be given as t
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import math
-import random
-from array import array
-from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+
+import numpy as np
 
 from act_envs.errors import UnknownArgument, UnknownSplit, nearest
 from act_envs.webshop.catalogue import Instruction, Product, Warnings
+from act_envs.webshop.places import (
+    KINDS,
+    MAX_CHOICES,
+    OOD_CATEGORY,
+    SPLITS,
+    Kind,
+    Places,
+    hashed,
+    instructions_of,
+    split_of,
+)
+from act_envs.webshop.store import Listed, Products
+
+__all__ = [
+    "HUMAN_GOALS",
+    "KINDS",
+    "MAX_CHOICES",
+    "NO_LIMIT",
+    "OOD_CATEGORY",
+    "SPLITS",
+    "UPSTREAM_SPLITS",
+    "Goal",
+    "Goals",
+    "Kind",
+    "limit_of",
+    "limits_above",
+    "price_of",
+    "split_of",
+    "upstream_split",
+]
 
 NO_LIMIT = 1_000_000
 """Upstream's ``price_upper`` of a goal that names no limit."""
 
-SPLITS = ("train", "dev", "test", "ood")
-OOD_CATEGORY = "grocery"
-"""The department that none but the out-of-distribution split has products of."""
+HUMAN_GOALS = 12_087
+"""How many the full catalogue has."""
 
-UPSTREAM_SPLITS = {"test": range(500), "eval": range(500, 1500), "train": range(1500, 12_087)}
+UPSTREAM_SPLITS = {
+    "test": range(500),
+    "eval": range(500, 1500),
+    "train": range(1500, HUMAN_GOALS),
+}
 """Positions, in upstream's order, of the human goals of the full catalogue."""
 
-MAX_CHOICES = 1_000_000
-"""Combinations of options that one product may have; upstream would run out of memory."""
-
 _LIMITS = [10.0 * tens for tens in range(1, 100)]
-
-Kind = Literal["human", "synthetic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +118,11 @@ class Goal:
 class Goals:
     """All goals of one kind, in upstream's order. A goal is made when it is asked for.
 
-    Upstream lists goals by product, synthetic ones by every combination of option values (names
-    sorted), and shuffles the list with seed 233. A product has 7 on average, and a full catalogue
-    millions; so only their places are kept, 16 bytes a goal.
-
     Args:
         products: in the catalogue's order.
         source: whose instructions.
         warnings: counts products with more than ``MAX_CHOICES`` combinations, which get no goal.
+        places: what these products have, where it is known already.
 
     Raises:
         UnknownArgument: no such source.
@@ -114,37 +134,14 @@ class Goals:
         source: Kind = "human",
         *,
         warnings: Warnings | None = None,
+        places: Places | None = None,
     ) -> None:
-        if source not in ("human", "synthetic"):
-            raise UnknownArgument(f"source={source!r}. {nearest(source, ('human', 'synthetic'))}")
         self.source: Kind = source
-        self._products = products
-        self._groups: list[tuple[int, int]] = []  # product and instruction
-        self._starts = array("q")  # place of each group's first goal, before the shuffle
-        self._counts: Counter[str] = Counter()  # goals by attribute
-        size = 0
-        for place, product in enumerate(products):
-            for number, instruction in enumerate(self._instructions(product)):
-                if not instruction.attributes:
-                    continue
-                choices = 1
-                if source == "synthetic":
-                    choices = math.prod(map(len, product.options.values()))
-                if choices > MAX_CHOICES and warnings is not None:
-                    warnings.add("too many combinations of options", product.asin)
-                if not 0 < choices <= MAX_CHOICES:
-                    continue
-                self._groups.append((place, number))
-                self._starts.append(size)
-                size += choices
-                for attribute in instruction.attributes:
-                    self._counts[attribute] += choices
-        order = list(range(size))
-        random.Random(233).shuffle(order)
-        self._order = array("q", order)
+        self._products = products if isinstance(products, Products) else Listed(products)
+        self._places = Places.of(products, source, warnings) if places is None else places
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._places.order)
 
     def __iter__(self) -> Iterator[Goal]:
         return map(self.__getitem__, range(len(self)))
@@ -155,18 +152,53 @@ class Goals:
         Raises:
             IndexError: there is none.
         """
-        place = self._order[index]
-        group = bisect_right(self._starts, place) - 1
-        choice = place - self._starts[group]
-        position, number = self._groups[group]
-        product = self._products[position]
-        instruction = self._instructions(product)[number]
-        text, options, weight = instruction.text.strip("."), instruction.options, 1.0
+        place = int(self._places.order[index])
+        group = int(self._places.starts.searchsorted(place, "right")) - 1
+        return self._goal(group, place - int(self._places.starts[group]))
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are the human goals of the full catalogue, which upstream splits."""
+        return self.source == "human" and len(self) == HUMAN_GOALS
+
+    def find(self, goal_id: str) -> Goal | None:
+        """The goal of that name, None where there is none."""
+        source, _, rest = goal_id.partition("/")
+        asin, _, written = rest.rpartition("/")
+        number = int(written) if written.isdecimal() and len(written) < 19 else -1
+        position = self._products.position(asin)
+        if source != self.source or position is None or str(number) != written:
+            return None
+        places = self._places
+        first, end = map(int, places.products.searchsorted([position, position + 1]))
+        if source == "human":
+            groups = range(first, end)
+            return next((self._goal(at, 0) for at in groups if places.numbers[at] == number), None)
+        if first == end or number >= places.starts[end] - places.starts[first]:
+            return None
+        return self._goal(first, number)
+
+    def in_split(self, split: str) -> np.ndarray:
+        """The positions of the goals of a split (see ``split_of``), ascending, int64.
+
+        Raises:
+            UnknownSplit: there is no such split.
+        """
+        if split not in SPLITS:
+            raise UnknownSplit(f"unknown split {split!r}. {nearest(split, SPLITS)}")
+        at = SPLITS.index(split)
+        return self._places.by_split[slice(*self._places.split_starts[at : at + 2])]
+
+    def _goal(self, group: int, choice: int) -> Goal:
+        """One of the goals of an instruction."""
+        product = self._products[int(self._places.products[group])]
+        number = int(self._places.numbers[group])
+        instruction = instructions_of(product, self.source)[number]
+        text, options = instruction.text.strip("."), instruction.options
         if self.source == "synthetic":
             options = _combination(product.options, choice)
             text = instruction.text + _with(options)
-            shares = [1.0 / self._counts[attribute] for attribute in instruction.attributes]
-            weight, number = sum(shares) / len(shares), choice
+            number = choice
         limit = limit_of(product, instruction)
         if limit is not None:
             text += f", and price lower than {limit:.2f} dollars"
@@ -180,15 +212,10 @@ class Goals:
             attributes=instruction.attributes,
             options=options,
             price_upper=NO_LIMIT if limit is None else limit,
-            weight=weight,
+            weight=float(self._places.weights[group]),
             source=self.source,
             number=number,
         )
-
-    def _instructions(self, product: Product) -> tuple[Instruction, ...]:
-        if self.source == "human":
-            return product.human
-        return (product.instruction,) if product.instruction else ()
 
 
 def price_of(product: Product) -> float:
@@ -200,7 +227,7 @@ def price_of(product: Product) -> float:
     if len(product.pricing) == 1:
         return product.pricing[0]
     low, high = product.pricing
-    return round(low + (high - low) * _hash(product.asin) / 2**64, 2)
+    return round(low + (high - low) * hashed(product.asin) / 2**64, 2)
 
 
 def limits_above(price: float) -> list[float]:
@@ -218,19 +245,7 @@ def limit_of(product: Product, instruction: Instruction) -> float | None:
     pairs = list(itertools.combinations(limits_above(price_of(product)), 2))
     if not pairs:
         return None
-    return pairs[_hash(f"{product.asin}\0{instruction.text}") % len(pairs)][1]
-
-
-def split_of(asin: str, category: str) -> str:
-    """The split that a product and all of its goals belong to, in any catalogue.
-
-    Products of ``OOD_CATEGORY`` make up ``ood``; of the others 80 % go to ``train``, 10 % each to
-    ``dev`` and ``test``, by a hash of the name.
-    """
-    if category == OOD_CATEGORY:
-        return "ood"
-    percent = _hash(f"split\0{asin}") % 100
-    return "train" if percent < 80 else "dev" if percent < 90 else "test"
+    return pairs[hashed(f"{product.asin}\0{instruction.text}") % len(pairs)][1]
 
 
 def upstream_split(goals: Goals, split: str) -> range:
@@ -241,11 +256,10 @@ def upstream_split(goals: Goals, split: str) -> range:
     """
     if split not in UPSTREAM_SPLITS:
         raise UnknownSplit(f"unknown split {split!r}. {nearest(split, UPSTREAM_SPLITS)}")
-    whole = UPSTREAM_SPLITS["train"].stop
-    if goals.source != "human" or len(goals) != whole:
+    if not goals.whole:
         raise UnknownSplit(
-            f"split {split!r} is of the {whole:,} human goals of the full catalogue; these are "
-            f"{len(goals):,} {goals.source} ones. Use one of {', '.join(SPLITS)}."
+            f"split {split!r} is of the {HUMAN_GOALS:,} human goals of the full catalogue; these "
+            f"are {len(goals):,} {goals.source} ones. Use one of {', '.join(SPLITS)}."
         )
     return UPSTREAM_SPLITS[split]
 
@@ -262,8 +276,3 @@ def _combination(options: Mapping[str, Sequence[str]], choice: int) -> tuple[tup
 def _with(options: Sequence[tuple[str, str]]) -> str:
     listed = ", and ".join(f"{name}: {value}" for name, value in options)
     return f" with {listed}" if listed else ""
-
-
-def _hash(text: str) -> int:
-    """64 bits that are the same on every machine."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import math
 import os
 import random
 from collections import Counter
@@ -25,6 +26,7 @@ from act_envs.webshop.catalogue import (
 from act_envs.webshop.goals import (
     MAX_CHOICES,
     NO_LIMIT,
+    SPLITS,
     Goal,
     Goals,
     limit_of,
@@ -104,6 +106,42 @@ def test_positions(shop: list[Product]) -> None:
     assert len(Goals([], "human")) == 0
     with pytest.raises(UnknownArgument, match="Did you mean 'human'"):
         Goals(shop, "humane")  # pyright: ignore[reportArgumentType]
+
+
+def test_goals_by_their_names(shop: list[Product]) -> None:
+    human, synthetic = Goals(shop, "human"), Goals(shop, "synthetic")
+    for goals in (human, synthetic):
+        assert [goals.find(goal.goal_id) for goal in goals] == list(goals)
+    assert human.find("human/B000LAMP01/0") is None  # it has no attributes
+    assert synthetic.find("human/B000LAMP01/1") is None
+    assert synthetic.find("synthetic/B000LAMP01/4") is None
+    assert synthetic.find("synthetic/B000TEA002/0") is None  # between two that have goals
+    for odd in ("01", "+1", " 1", "-1", "1.0", "", "\u00b9", "\u0661", "9" * 5000, "1/"):
+        assert human.find(f"human/B000LAMP01/{odd}") is None
+    for odd in ("", "/", "human", "human//1", "human/1", "human/B000LAMP0/1"):
+        assert human.find(odd) is None
+
+
+def test_goals_by_split(shop: list[Product]) -> None:
+    goals = Goals(shop, "synthetic")
+    for split in SPLITS:
+        expected = [n for n, goal in enumerate(goals) if split_of(goal.asin, "") == split]
+        assert goals.in_split(split).tolist() == expected
+    with pytest.raises(UnknownSplit, match="'ood'"):
+        goals.in_split("oood")
+    assert [len(Goals([], "human").in_split(split)) for split in SPLITS] == [0] * 4
+
+
+def test_weights_are_summed_one_after_the_other() -> None:
+    """As upstream's Python did: of ten tenths, sum() of Python 3.12 makes 1."""
+    attributes = tuple("abcdefghij")
+    sought = Instruction("Find me", attributes)
+    shop = [Product("A", "a", options={"n": ("x",) * 10}, instruction=sought)]
+    total = 0.0
+    for _ in attributes:
+        total += 1 / 10
+    assert total != math.fsum([1 / 10] * 10)
+    assert Goals(shop, "synthetic")[0].weight == total / 10
 
 
 def test_the_global_generator_is_left_alone(shop: list[Product]) -> None:
