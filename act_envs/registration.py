@@ -11,10 +11,15 @@ _ENTRY_POINTS = {
     f"{NAMESPACE}/ALFWorld-v0": "act_envs.alfworld.env:ALFWorldEnv",
     f"{NAMESPACE}/ALFWorldGen-v0": "act_envs.alfworld.env:ALFWorldGenEnv",
     f"{NAMESPACE}/ScienceWorld-v0": "act_envs.scienceworld.env:ScienceWorldEnv",
+    f"{NAMESPACE}/WebShop-v0": "act_envs.webshop.env:WebShopEnv",
+    f"{NAMESPACE}/WebShopGen-v0": "act_envs.webshop.env:WebShopGenEnv",
 }
 
-COMMANDS = {"alfworld": "act_envs.alfworld.commands"}
-"""Modules with commands of one environment (``Download``, ``CheckData``, ``Generate``), by name."""
+COMMANDS = {
+    "alfworld": "act_envs.alfworld.commands",
+    "webshop": "act_envs.webshop.commands",
+}
+"""Modules with commands of one environment (``Download``, ``CheckData``, ...), by name."""
 
 
 def register_all() -> None:

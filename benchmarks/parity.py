@@ -1,6 +1,7 @@
 """Whether our engines say what the originals say: ``python -m benchmarks.parity alfworld``.
 
-For ``scienceworld`` see :mod:`benchmarks.parity_scienceworld`; the rest of this module is ALFWorld.
+For ``scienceworld`` see :mod:`benchmarks.parity_scienceworld`, for ``webshop``
+:mod:`benchmarks.parity_webshop`; the rest of this module is ALFWorld.
 
 Every compared step is one of upstream's own TextWorld (:mod:`act_envs.alfworld.stock`), so a full
 run takes most of an hour on one core; ``--quick`` is a sample. The commands come from
@@ -43,11 +44,11 @@ SHOWN = 5  # games whose differences are printed
 class Parity:
     """Native engines against the originals, step by step."""
 
-    env: tyro.conf.Positional[Literal["alfworld", "scienceworld"]]
+    env: tyro.conf.Positional[Literal["alfworld", "scienceworld", "webshop"]]
     """Which environment."""
 
     data_dir: Path | None = None
-    """Where ALFWorld's games lie, as for gym.make."""
+    """Where the data of ALFWorld or WebShop lie, as for gym.make."""
 
     quick: bool = False
     """A sample of games."""
@@ -56,7 +57,11 @@ class Parity:
     """Write the rows to this file too."""
 
     def __call__(self) -> int:
-        rows = self._alfworld() if self.env == "alfworld" else self._scienceworld()
+        rows = {
+            "alfworld": self._alfworld,
+            "scienceworld": self._scienceworld,
+            "webshop": self._webshop,
+        }[self.env]()
         return publish(f"Parity: {self.env}", rows, self.json)
 
     def _alfworld(self) -> list[Row]:
@@ -68,6 +73,11 @@ class Parity:
         from benchmarks import parity_scienceworld
 
         return parity_scienceworld.rows(self.quick)
+
+    def _webshop(self) -> list[Row]:
+        from benchmarks import parity_webshop
+
+        return parity_webshop.rows(self.quick, self.data_dir)
 
 
 # -- side by side ---------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """What a step costs: ``python -m benchmarks.throughput toy`` (or ``scienceworld``, ``alfworld``).
 
 Toy: the contract's own cost, ``env.unwrapped.step`` and ``gym.make(...).step`` over the bare
-simulator. The others, beside upstream: see :mod:`benchmarks.throughput_scienceworld` and
-:mod:`benchmarks.throughput_alfworld`.
+simulator. The others: see :mod:`benchmarks.throughput_scienceworld`,
+:mod:`benchmarks.throughput_alfworld` and :mod:`benchmarks.throughput_webshop`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.table import Row, cpu_seconds, publish
 class Throughput:
     """CPU cost of steps, resets, snapshots and hashes."""
 
-    env: tyro.conf.Positional[Literal["toy", "scienceworld", "alfworld"]]
+    env: tyro.conf.Positional[Literal["toy", "scienceworld", "alfworld", "webshop"]]
     """Which environment."""
 
     quick: bool = False
@@ -35,7 +35,12 @@ class Throughput:
     """Write the rows to this file too."""
 
     def __call__(self) -> int:
-        measure = {"toy": _toy, "scienceworld": _scienceworld, "alfworld": _alfworld}[self.env]
+        measure = {
+            "toy": _toy,
+            "scienceworld": _scienceworld,
+            "alfworld": _alfworld,
+            "webshop": _webshop,
+        }[self.env]
         return publish(f"Throughput: {self.env}", measure(self.quick), self.json)
 
 
@@ -90,6 +95,12 @@ def _alfworld(quick: bool) -> list[Row]:
     from benchmarks import throughput_alfworld
 
     return throughput_alfworld.rows(quick)
+
+
+def _webshop(quick: bool) -> list[Row]:
+    from benchmarks import throughput_webshop
+
+    return throughput_webshop.rows(quick)
 
 
 if __name__ == "__main__":

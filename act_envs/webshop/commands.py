@@ -15,10 +15,11 @@ import tyro
 
 from act_envs.assets import alone, data_home, download, given_path, on_disk, refuse_folder
 from act_envs.errors import AssetsNotFound, CatalogueError
+from act_envs.progress import Progress
 from act_envs.webshop.catalogue import Warnings, find_source, read_products
 from act_envs.webshop.records import read_array, read_object
 
-__all__ = ["CheckData", "Compile", "Download"]
+__all__ = ["CheckData", "Compile", "Download", "Generate"]
 
 _FULL = ("items_ins_v2.json", "items_human_ins.json", "items_shuffle.json")
 _SMALL = ("items_ins_v2_1000.json", "items_human_ins.json", "items_shuffle_1000.json")
@@ -119,6 +120,36 @@ class Compile:
         print(f"compiled in {time.monotonic() - start:.0f} s into {folder}")
         if folder.absolute() not in [at.absolute() for at in compiled.find_compiled(data_home())]:
             print(f"Next: give data_dir={str(folder.absolute())!r}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Write generated products in upstream's files, for upstream's code too.
+
+    The files get their names when all are whole; interrupted, it begins again. The same numbers
+    give the same bytes. ACT/WebShop-v0 reads them as it reads the real ones.
+    """
+
+    out: Annotated[str | Path, _PATH]
+    """Folder to write into, made where it is missing."""
+
+    products: int = 1000
+    """How many. The real catalogue has about 1,180,000."""
+
+    seed: int = 0
+    """Decides which."""
+
+    def __call__(self) -> int:
+        from act_envs.webshop.generator import write
+
+        folder = given_path(self.out, "--out")
+        with Progress("products written", self.products) as progress:
+            write(self.seed, self.products, folder, progress.advance)
+        print(f"{self.products:,} products are in {folder}.")
+        if self.products > 10_000:
+            print(f"Next: act-envs compile webshop --data-dir {shlex.quote(str(folder))}")
+        print(f"Next: gym.make('ACT/WebShop-v0', data_dir={str(folder.absolute())!r})")
         return 0
 
 

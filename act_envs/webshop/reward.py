@@ -126,11 +126,15 @@ def _texts(title: str, bullet_points: tuple[str, ...], description: str) -> tupl
     return title.lower(), " ".join(bullet_points).lower(), description.lower()
 
 
+def fulfils(value: str, option: str | tuple[str, str]) -> bool:
+    """Whether choosing a value counts as choosing an option of a goal."""
+    return _alike(_colour(value), _wanted(option))
+
+
 @lru_cache(maxsize=1 << 14)
 def _chosen(bought: tuple[str, ...], wanted: tuple[str, ...] | tuple[tuple[str, str], ...]) -> int:
     """How many options of a goal are like one that was chosen."""
-    values = [_colour(value) for value in bought]
-    return sum(any(_alike(value, one) for value in values) for one in map(_wanted, wanted))
+    return sum(any(fulfils(value, one) for value in bought) for one in wanted)
 
 
 @lru_cache(maxsize=1 << 12)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import gzip
 import json
 import os
 import sys
@@ -22,6 +21,7 @@ from act_envs.webshop.nouns import Nouns, rule
 
 pytest.importorskip("rapidfuzz", reason="needs the extra webshop")
 from act_envs.webshop.reward import Reward, reward
+from benchmarks.parity_webshop import recorded, rewarded
 
 PRODUCT = Product(
     asin="B000LAMP01",
@@ -167,36 +167,10 @@ def test_one_option_satisfies_several() -> None:
 
 def reference() -> list[dict[str, Any]]:
     root = os.environ.get("ACT_DATA_DIR")
-    path = Path(root or ".") / "webshop_1k" / "reference_rewards.json.gz"
-    if not root or not path.is_file():
+    folder = Path(root or ".") / "webshop_1k"
+    if not root or not (folder / "reference_rewards.json.gz").is_file():
         pytest.skip("needs webshop_1k/reference_rewards.json.gz: set ACT_DATA_DIR")
-    with gzip.open(path) as file:
-        return json.load(file)["cases"]
-
-
-def replay(case: dict[str, Any]) -> Reward:
-    """Upstream's product and goal as ours; the goal's title is told from the product's."""
-    bought, wanted, listed = case["product"], case["goal"], case["nouns"]
-    chosen = wanted["goal_options"]
-    goal = make_goal(
-        query=wanted["query"],
-        name=f"goal: {wanted['name']}",
-        product_category=wanted["product_category"],
-        attributes=tuple(wanted["attributes"]),
-        options=tuple(chosen.items()) if isinstance(chosen, dict) else tuple(chosen),
-        price_upper=wanted["price_upper"],
-    )
-    product = Product(
-        asin="B",
-        title=bought["Title"],
-        query=bought["query"],
-        product_category=bought["product_category"],
-        description=bought["Description"],
-        bullet_points=tuple(bought["BulletPoints"]),
-        attributes=tuple(bought["Attributes"]),
-    )
-    nouns = Nouns({product.title: listed["product"], goal.name: listed["goal"]})
-    return reward(product, goal, case["price"], case["options"], nouns)
+    return recorded(folder, "rewards")["cases"]
 
 
 def test_all_reference_cases() -> None:
@@ -208,9 +182,9 @@ def test_all_reference_cases() -> None:
         if "error" in case:
             errors += 1
             with pytest.raises((ActError, TypeError)):
-                replay(case)
+                rewarded(case)
             continue
-        result = asdict(replay(case))
+        result = asdict(rewarded(case))
         assert result["total"] == case["reward"], case["id"]
         assert result["r_option"] == case["r_option"], case["id"]
         for name, value in case["info"].items():
