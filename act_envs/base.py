@@ -74,8 +74,8 @@ class TextEnv(gym.Env[str, str]):
         self._step_limit = self._checked_step_limit(step_limit)
         if not isinstance(admissible, bool):
             raise UnknownArgument(f"admissible must be True or False, not {admissible!r}.")
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise UnknownArgument(f"unknown render_mode {render_mode!r}. Known: 'ansi', None.")
+        if render_mode not in (None, *(modes := self.metadata["render_modes"])):
+            raise UnknownArgument(f"unknown render_mode {render_mode!r}. {nearest('', modes)}")
         self.split = split
         self.admissible = admissible
         self.render_mode = render_mode
@@ -184,7 +184,7 @@ class TextEnv(gym.Env[str, str]):
             self._info(),
         )
 
-    def render(self) -> str | None:
+    def render(self) -> Any:
         """The current state as text with ``render_mode="ansi"``, else None."""
         if self.render_mode is None:
             return None

@@ -30,6 +30,7 @@ _OF_ENVIRONMENTS = {
     "check-data": ("CheckData", "Check the data of an environment on this machine."),
     "generate": ("Generate", "Make data for an environment."),
     "compile": ("Compile", "Prepare the data of an environment for fast use."),
+    "serve": ("Serve", "Show an environment as a web site."),
 }
 """Commands that environments bring: the class in their modules, and what it does."""
 

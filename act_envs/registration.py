@@ -13,6 +13,7 @@ _ENTRY_POINTS = {
     f"{NAMESPACE}/ScienceWorld-v0": "act_envs.scienceworld.env:ScienceWorldEnv",
     f"{NAMESPACE}/WebShop-v0": "act_envs.webshop.env:WebShopEnv",
     f"{NAMESPACE}/WebShopGen-v0": "act_envs.webshop.env:WebShopGenEnv",
+    f"{NAMESPACE}/WebShopBrowser-v0": "act_envs.webshop.env:WebShopBrowserEnv",
 }
 
 COMMANDS = {

@@ -18,8 +18,9 @@ from act_envs.errors import AssetsNotFound, CatalogueError
 from act_envs.progress import Progress
 from act_envs.webshop.catalogue import Warnings, find_source, read_products
 from act_envs.webshop.records import read_array, read_object
+from act_envs.webshop.serve import Serve
 
-__all__ = ["CheckData", "Compile", "Download", "Generate"]
+__all__ = ["CheckData", "Compile", "Download", "Generate", "Serve"]
 
 _FULL = ("items_ins_v2.json", "items_human_ins.json", "items_shuffle.json")
 _SMALL = ("items_ins_v2_1000.json", "items_human_ins.json", "items_shuffle_1000.json")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -115,11 +115,7 @@ class Engine:
         """
         if visit.page == pages.INDEX:
             return [SEARCH_TEMPLATE]
-        return [
-            action
-            for text in dict.fromkeys(map(_typed, self.clickables(visit)))
-            if len(action := f"click[{text}]") <= MAX_ACTION and parse(action) == ("click", text)
-        ]
+        return clicks(self.clickables(visit))
 
     def clickables(self, visit: Visit) -> list[str]:
         """Upstream's list of what can be clicked, as its ``get_available_actions`` gives it."""
@@ -232,11 +228,11 @@ class Engine:
     def _names_of(self, asin: str) -> dict[str, tuple[str, str]]:
         """Options and values of a product by what is clicked; of equal values the last counts.
 
-        A value that cannot be typed as one line is also known as ``_typed`` has it.
+        A value that cannot be typed as one line is also known as ``typed`` has it.
         """
         pairs = [(n, v) for n, values in self.product(asin).options.items() for v in values]
-        typed = {_typed(value): (name, value) for name, value in pairs}
-        return typed | {value: (name, value) for name, value in pairs}
+        as_typed = {typed(value): (name, value) for name, value in pairs}
+        return as_typed | {value: (name, value) for name, value in pairs}
 
 
 def parse(action: str) -> tuple[str, str]:
@@ -254,7 +250,16 @@ def canonical(action: str) -> str:
     return f"{name}[{words}]" if words and name in ("search", "click") else action
 
 
-def _typed(value: str) -> str:
+def clicks(texts: Iterable[str]) -> list[str]:
+    """The actions that click on texts, each once. Left out is what no action can name."""
+    return [
+        action
+        for text in dict.fromkeys(map(typed, texts))
+        if len(action := f"click[{text}]") <= MAX_ACTION and parse(action) == ("click", text)
+    ]
+
+
+def typed(value: str) -> str:
     """A value as it can be typed: characters that cannot be printed become blanks."""
     if value.isprintable():
         return value

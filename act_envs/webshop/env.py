@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from act_envs.base import TextEnv
-from act_envs.errors import UnknownArgument
+from act_envs.errors import MissingExtra, UnknownArgument
 from act_envs.webshop.engine import Engine
-from act_envs.webshop.generator import generate
+from act_envs.webshop.generator import generated_shop
 from act_envs.webshop.given import OPTIONS
 from act_envs.webshop.nouns import Nouns
 from act_envs.webshop.shop import Shop, open_shop
 from act_envs.webshop.simulator import NativeSimulator
 
-MAX_GENERATED = 100_000
+Source = Literal["human", "synthetic"]
 
 
 class WebShopEnv(TextEnv):
@@ -130,7 +129,7 @@ class WebShopEnv(TextEnv):
         split: str = "train",
         *,
         data_dir: str | Path | None = None,
-        goals: Literal["human", "synthetic"] | None = None,
+        goals: Source | None = None,
         observation: str = "text",
         nouns: str | Path | Mapping[str, Sequence[str]] = "rule",
         compat: Literal["upstream"] | None = None,
@@ -140,7 +139,9 @@ class WebShopEnv(TextEnv):
         render_mode: str | None = None,
         **unknown: Any,
     ) -> None:
-        simulator = _simulator(open_shop(data_dir), goals, observation, nouns, compat, attributes)
+        shop = open_shop(data_dir)
+        engine = _engine(shop, nouns, attributes, compat)
+        simulator = NativeSimulator(engine, _source(shop, goals), observation)
         super().__init__(
             simulator,
             split=split,
@@ -213,16 +214,8 @@ class WebShopGenEnv(TextEnv):
         render_mode: str | None = None,
         **unknown: Any,
     ) -> None:
-        for name, value in (("products", products), ("seed_of_products", seed_of_products)):
-            if type(value) is not int or value < 0:
-                raise UnknownArgument(f"{name} must be a whole number, not {value!r}.")
-        if not 1 <= products <= MAX_GENERATED:
-            raise UnknownArgument(
-                f"products={products}: between 1 and {MAX_GENERATED:,} are made in memory. For "
-                "more, run act-envs generate webshop, and give its folder to ACT/WebShop-v0."
-            )
-        shop = _generated(seed_of_products, products)
-        simulator = _simulator(shop, "synthetic", observation, nouns, compat, attributes)
+        engine = _engine(generated_shop(products, seed_of_products), nouns, attributes, compat)
+        simulator = NativeSimulator(engine, "synthetic", observation)
         super().__init__(
             simulator,
             split=split,
@@ -235,26 +228,119 @@ class WebShopGenEnv(TextEnv):
         )
 
 
-def _simulator(
+class WebShopBrowserEnv(TextEnv):
+    """WebShop through a real browser: the same episodes, read and clicked in Chromium.
+
+    ## Description
+
+    The site of ``act-envs serve webshop`` on a free port of this machine, in a headless Chromium of
+    its own, driven with selenium. Tasks, pages, actions, rewards and states are those of
+    ``ACT/WebShop-v0`` (a test plays both side by side), read from the page that the browser shows.
+    A step takes a tenth of a second. Meant for screenshots, for agents that see, and for showing
+    that both are one shop.
+
+    Needs the extra ``browser``, and Chromium with its driver (``apt-get install chromium
+    chromium-driver``). Nothing is loaded from other machines; pictures of products are not shown.
+
+    ## Action Space
+    As ``ACT/WebShop-v0``.
+
+    ## Observation Space
+    As ``ACT/WebShop-v0``; ``observation`` is ``"text"`` or ``"text_rich"``.
+
+    ## Starting State
+    As ``ACT/WebShop-v0``.
+
+    ## Rewards
+    As ``ACT/WebShop-v0``.
+
+    ## Episode End
+    As ``ACT/WebShop-v0``.
+
+    ## Information
+    As ``ACT/WebShop-v0``.
+
+    ## Arguments
+    - ``split``, ``data_dir``, ``goals``, ``nouns``, ``attributes``, ``step_limit``, ``admissible``:
+      as ``ACT/WebShop-v0``. There is no ``compat``.
+    - ``products`` (None): sell so many generated products instead of those of ``data_dir``.
+    - ``observation`` (``"text"``): ``"text"`` or ``"text_rich"``.
+    - ``render_mode`` (None): ``"rgb_array"`` for screenshots, (height, width, 3) uint8; ``"ansi"``
+      or None.
+
+    ## Version History
+    - v0: first version.
+
+    Raises:
+        AssetsNotFound: there is no catalogue, or no Chromium.
+        MissingExtra: a package that is needed is not installed.
+        UnknownArgument: an argument has a value that is not listed here.
+        UnknownSplit: there is no such split or panel.
+    """
+
+    # Gymnasium reads and copies it as a plain dict.
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
+
+    def __init__(
+        self,
+        split: str = "train",
+        *,
+        data_dir: str | Path | None = None,
+        products: int | None = None,
+        goals: Source | None = None,
+        observation: str = "text",
+        nouns: str | Path | Mapping[str, Sequence[str]] = "rule",
+        attributes: bool = False,
+        step_limit: int | Mapping[str, int] | None = 100,
+        admissible: bool = False,
+        render_mode: str | None = None,
+        **unknown: Any,
+    ) -> None:
+        try:
+            from act_envs.webshop.browser import BrowserSimulator
+        except ImportError as error:
+            raise MissingExtra(
+                "the browser is driven with selenium. Run: "
+                'pip install "agentic-critical-training[webshop,browser]"'
+            ) from error
+        shop = open_shop(data_dir) if products is None else generated_shop(products)
+        engine = _engine(shop, nouns, attributes)
+        simulator = BrowserSimulator(engine, _source(shop, goals), observation)
+        self._browser = simulator
+        super().__init__(
+            simulator,
+            split=split,
+            step_limit=step_limit,
+            admissible=admissible,
+            render_mode=render_mode,
+            options=OPTIONS,
+            given=simulator.given,
+            unknown=unknown,
+        )
+
+    def render(self) -> Any:
+        """A screenshot with ``render_mode="rgb_array"``, else as every environment."""
+        if self.render_mode != "rgb_array":
+            return super().render()
+        self._running()
+        return self._browser.screenshot()
+
+
+def _engine(
     shop: Shop,
-    goals: Literal["human", "synthetic"] | None,
-    observation: str,
     nouns: str | Path | Mapping[str, Sequence[str]],
-    compat: str | None,
     attributes: bool,
-) -> NativeSimulator:
+    compat: str | None = None,
+) -> Engine:
     if compat not in (None, "upstream"):
         raise UnknownArgument(f"unknown compat {compat!r}. Known: 'upstream', None.")
     if not isinstance(attributes, bool):
         raise UnknownArgument(f"attributes must be True or False, not {attributes!r}.")
-    quirks = compat is not None
-    if goals is None:
-        goals = "human" if shop.goals("human").whole else "synthetic"
-    engine = Engine(shop, Nouns(nouns), quirks=quirks, attributes=attributes)
-    return NativeSimulator(engine, goals, observation)
+    return Engine(shop, Nouns(nouns), quirks=compat is not None, attributes=attributes)
 
 
-@lru_cache(4)
-def _generated(seed: int, count: int) -> Shop:
-    """A shop of generated products, the same one for all environments of a process."""
-    return Shop.of(listing.product() for listing in generate(seed, count))
+def _source(shop: Shop, goals: Source | None) -> Source:
+    """Whose goals are played: those of people only where all of them are there."""
+    if goals is not None:
+        return goals
+    return "human" if shop.goals("human").whole else "synthetic"

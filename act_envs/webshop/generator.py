@@ -20,8 +20,12 @@ from act_envs.errors import UnknownArgument
 from act_envs.webshop.catalogue import Instruction
 from act_envs.webshop.chance import Chance, power
 from act_envs.webshop.listing import PICTURES, Listing
+from act_envs.webshop.shop import Shop
 from act_envs.webshop.speech import Speech, titled
 from act_envs.webshop.wares import SLOTS, SORTS, Attribute, Choice, Family, Ware, load
+
+IN_MEMORY = 100_000
+"""More products than this are better written, compiled and shared."""
 
 LARGEST = 2**40
 """Products that a seed has names for."""
@@ -54,6 +58,26 @@ def generate(seed: int, count: int) -> Iterator[Listing]:
         if type(value) is not int or not 0 <= value <= limit:
             raise UnknownArgument(f"{name}={value!r:.80}. Give a whole number from 0 to {limit:,}.")
     return (_Seller(seed, number).listing() for number in range(count))
+
+
+def generated_shop(count: int, seed: int = 0) -> Shop:
+    """A shop of generated products in memory, the same one whenever a process asks.
+
+    Raises:
+        UnknownArgument: there cannot be so many, or the seed is none.
+    """
+    if type(count) is not int or not 1 <= count <= IN_MEMORY:
+        raise UnknownArgument(
+            f"products={count!r:.80}: between 1 and {IN_MEMORY:,} are made in memory. For more, "
+            "run act-envs generate webshop, and give its folder as data_dir."
+        )
+    generate(seed, 0)  # refuse what is no seed
+    return _made(seed, count)
+
+
+@functools.lru_cache(4)
+def _made(seed: int, count: int) -> Shop:
+    return Shop.of(listing.product() for listing in generate(seed, count))
 
 
 def write(seed: int, count: int, folder: Path, done: Callable[[], object] = lambda: None) -> None:

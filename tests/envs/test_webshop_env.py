@@ -221,8 +221,9 @@ def test_unknown_tasks_are_errors(name: str) -> None:
         ({"nouns": "spacey"}, "'rule'"),
         ({"attributes": 1}, "attributes"),
         ({"products": 0}, "products"),
+        ({"products": [1]}, "products"),
         ({"products": 10**6}, "act-envs generate webshop"),
-        ({"seed_of_products": -1}, "seed_of_products"),
+        ({"seed_of_products": -1}, "seed=-1"),
         ({"goals": "human"}, "no argument 'goals'"),
     ],
 )
