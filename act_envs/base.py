@@ -203,6 +203,15 @@ class TextEnv(gym.Env[str, str]):
     # -- what ACT adds -----------------------------------------------------------------------
 
     @property
+    def configuration(self) -> str:
+        """Kind and configuration in words, equal where snapshots can be exchanged.
+
+        It names what else than the task decides a result (``"webshop(..., nouns=rule, ...)"``), so
+        results should repeat it.
+        """
+        return self._simulator.name
+
+    @property
     def splits(self) -> tuple[str, ...]:
         """Names of the official splits, in their documented order."""
         return self._simulator.splits

@@ -75,7 +75,7 @@ def run(arguments: EvaluateArguments) -> dict[str, Any]:
         if not tasks:
             raise RecipeError("there is no task to evaluate. Choose another split, tasks or limit.")
         policy = None if arguments.policy == EXPERT else _Counted(_policy(arguments))
-        request = _request(arguments, policy, tasks)
+        request = _request(arguments, text_env(env).configuration, policy, tasks)
         path = Path(arguments.output)
         path.parent.mkdir(parents=True, exist_ok=True)
         with _claimed(path) as file:
@@ -144,12 +144,18 @@ def _policy(arguments: EvaluateArguments) -> Policy:
     )
 
 
-def _request(arguments: EvaluateArguments, policy: _Counted | None, tasks: Sequence[Task]) -> Line:
+def _request(
+    arguments: EvaluateArguments,
+    configuration: str,
+    policy: _Counted | None,
+    tasks: Sequence[Task],
+) -> Line:
     """The part of a line that all lines of a file share."""
     revision = policy.revision if policy else ""
     return {
         "env": arguments.env,
         "env_kwargs": arguments.make_arguments(),
+        "configuration": configuration,
         "split": arguments.split,
         "task_list": digest([task.task_id for task in tasks]),
         "step_limit": arguments.step_limit,

@@ -75,7 +75,8 @@ def rows(quick: bool) -> list[Row]:
             Row(f"{thing}: differences, of {count:,}", tally.differing[thing], "", "<= 0")
             for thing, count in tally.compared.items()
         ),
-        Row(f"gold paths of {paths} that win", won[True], "", f">= {paths}"),
+        # Both play the same path, so this says how good upstream's paths are, not ours.
+        Row(f"gold paths of {paths} that win upstream", won[True], ""),
         Row(
             "answers to questions",
             tally.counts["answers"],

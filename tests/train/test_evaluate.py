@@ -38,6 +38,7 @@ def test_every_task_is_played_once_in_the_order_of_the_split(tmp_path: Path) -> 
     ]
     assert report["episodes"] == 7
     assert {line["step_limit"] for line in lines} == {8}
+    assert {line["configuration"] for line in lines} == {"toy"}
     assert evaluate.run(arguments(tmp_path / "e.jsonl", policy="expert"))["success"] == 1.0
 
 
