@@ -38,8 +38,8 @@ class TextEnv(gym.Env[str, str]):
         admissible: put ``admissible_actions`` into every ``info``.
         render_mode: ``"ansi"`` or None.
         options: names of further options of ``reset``, for those who describe a task not by name.
-        given: makes the task that such options describe, from them and, where ``task_id`` names
-            one too, that task.
+        given: makes the task that such options describe, from the simulator, the options and,
+            where ``task_id`` names one too, that task.
         unknown: keyword arguments that the subclass has no name for; refused with suggestions.
 
     Raises:
@@ -59,7 +59,7 @@ class TextEnv(gym.Env[str, str]):
         admissible: bool = False,
         render_mode: str | None = None,
         options: Sequence[str] = (),
-        given: Callable[[Mapping[str, Any], Task | None], Task] | None = None,
+        given: Callable[[Any, Mapping[str, Any], Task | None], Task] | None = None,
         unknown: Mapping[str, Any] | None = None,
     ) -> None:
         self._simulator = simulator
@@ -124,11 +124,11 @@ class TextEnv(gym.Env[str, str]):
         task = None if task_id is None else self._simulator.task(task_id)
         if further:
             assert self._given is not None
-            task = self._given(further, task)
+            task = self._given(self._simulator, further, task)
         if task is None:
             tasks = self._simulator.tasks(self.split)
             if not len(tasks):
-                full = [name for name in (*self.splits, *self.panels) if len(self.tasks(name))]
+                full = [name for name in (*self.splits, *self.panels) if self.count(name)]
                 raise UnknownSplit(f"split {self.split!r} has no tasks here. {nearest('', full)}")
             task = tasks[int(self.np_random.integers(len(tasks)))]
         # Whatever goes wrong in the simulator, the episode before must not seem to go on.
@@ -250,9 +250,15 @@ class TextEnv(gym.Env[str, str]):
         Raises:
             UnknownSplit: there is no such split and no such panel.
         """
-        split = self.split if split is None else split
-        self._check_split(split)
-        return list(self._simulator.tasks(split))
+        return list(self._listed(split))
+
+    def count(self, split: str | None = None) -> int:
+        """How many tasks a split or panel has. Cheaper than listing them where there are millions.
+
+        Raises:
+            UnknownSplit: there is no such split and no such panel.
+        """
+        return len(self._listed(split))
 
     def admissible_actions(self) -> list[str]:
         """Every action that the simulator offers now, in a fixed order; [] when it is over."""
@@ -274,7 +280,7 @@ class TextEnv(gym.Env[str, str]):
             InvalidAction: the action is not a string.
         """
         _check_action(action)
-        return self._simulator.canonical(action)
+        return self._simulator.canonical(action) if _is_one_line(action) else str(action)
 
     def snapshot(self) -> Snapshot:
         """The exact state of the episode: the simulator's, its randomness and our counter."""
@@ -366,10 +372,16 @@ class TextEnv(gym.Env[str, str]):
             "last_action": self._last_action,
         }
         if outcome.extra is not None:
-            info.update(outcome.extra)  # pyright: ignore[reportArgumentType, reportCallIssue]
+            for key, value in outcome.extra.items():  # what may be changed is the reader's own
+                info[key] = dict(value) if type(value) is dict else value
         if self.admissible:
             info["admissible_actions"] = self.admissible_actions()
         return info
+
+    def _listed(self, split: str | None) -> Sequence[Task]:
+        split = self.split if split is None else split
+        self._check_split(split)
+        return self._simulator.tasks(split)
 
     def _check_split(self, split: str) -> None:
         known = (*self.splits, *self.panels)

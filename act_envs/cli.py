@@ -46,7 +46,7 @@ class List:
                 env = make(env_id)
                 for title, names in (("tasks", env.splits), ("panels", env.panels)):
                     if names:
-                        counts = (f"{name} {len(env.tasks(name)):,}" for name in names)
+                        counts = (f"{name} {env.count(name):,}" for name in names)
                         print(f"    {title}: {', '.join(counts)}", flush=True)
                 with contextlib.closing(env):
                     env.reset(seed=0)
@@ -105,8 +105,7 @@ class Tasks:
         if self.check_leaks:
             if self.count or self.split or self.kind:
                 raise UnknownArgument("--check-leaks reports on all lists. Give it alone.")
-            _report_leaks(env)
-            return 0
+            return _report_leaks(env)
         further = env.panels if self.count else ()  # would only repeat tasks in a list
         names = (*env.splits, *further) if self.split is None else (self.split,)
         tasks = [(name, task) for name in names for task in env.tasks(name)]
@@ -123,14 +122,18 @@ class Tasks:
         return 0
 
 
-def _report_leaks(env: TextEnv) -> None:
+def _report_leaks(env: TextEnv) -> int:
     """A table of all pairs of lists that are meant to share no task, and how many they share.
+
+    Returns:
+        1 where official splits are not apart, else 0: those of papers are as they are.
 
     What a list is for is in its name. ``P-train``, ``P-dev`` and ``P-test`` are panels of one
     protocol: apart from each other, and from every official split but their namesake. A panel
     that names no split is a pool and promises nothing. Lists are not apart either where tasks of
     both are made from one thing (``Task.origin``).
     """
+    status = 0
     lists = {name: set(env.tasks(name)) for name in (*env.panels, *env.splits)}
     made_from = {name: {task.origin for task in tasks} - {""} for name, tasks in lists.items()}
 
@@ -149,9 +152,12 @@ def _report_leaks(env: TextEnv) -> None:
             shared = len(lists[name] & lists[other])
             origins = len(made_from[name] & made_from[other])
             leak = "  leak" if shared or origins else ""
+            if leak and {name, other} <= set(env.splits):
+                status = 1
             if origins:
                 leak += f": {origins:,} of its {len(made_from[name]):,} origins are in both"
             print(f"{name:<{width}}{len(lists[name]):>7,}  {other:<{width}}{shared:>7,}{leak}")
+    return status
 
 
 @dataclass(frozen=True)

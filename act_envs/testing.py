@@ -275,6 +275,9 @@ def check_canonical(make: Make) -> None:
             _must("canonical", type(said) is str, f"{said!r} of {action!r}")
             _must("canonical", u.canonical(action) == said, f"{action!r} has several")
             _must("canonical", u.canonical(said) == said, f"{said!r} is not its own")
+        for action in _spread(offered, 4):
+            two = f"{action}\n"  # is refused, so it is not the same action
+            _must("canonical", u.canonical(two) != u.canonical(action), f"{two!r} counts as valid")
         different = {u.canonical(action) for action in offered}
         _must("canonical", len(different) > 1 or len(offered) < 2, "all actions are one")
         for action in _spread(offered, 4):

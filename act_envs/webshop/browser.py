@@ -201,14 +201,14 @@ class BrowserSimulator(NativeSimulator):
         Buttons go before options; of equal texts the last counts. A value that cannot be typed as
         one line is known by what can be.
         """
-        if self._page.kind == pages.INDEX:
+        if self._page.kind == pages.INDEX or text == "search":
             return None
         options, as_typed, links_to, buttons = {}, {}, {}, {}
         for at, (kind, shown) in enumerate(self._page.pieces):
             if kind in (pages.OPTION, pages.CHOSEN):
                 options[shown] = as_typed[typed(shown)] = at
             elif kind in (pages.LINK, pages.SEEN):
-                links_to[shown.lower()] = at
+                links_to[typed(shown.lower())] = links_to[shown.lower()] = at
             elif kind == pages.BUTTON:
                 buttons[shown.lower()] = at
         return (as_typed | options | links_to | buttons).get(text)

@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 NO_ATTRIBUTES = ("DUMMY_ATTR",)
 """What upstream gives a product that ``items_ins_v2`` says nothing of."""
 
+LONGEST_ASIN = 10
+"""Characters of a product's name; upstream leaves longer ones out."""
+
 UNPRICED = 100.0
 """Dollars that upstream asks for a product without a price."""
 
@@ -209,7 +212,7 @@ class _Reader:
         if not isinstance(asin, str) or not asin or not _is_text(asin):
             return self._warn("missing asin", where)
         where = f"{where} ({asin:.20})"
-        if asin == "nan" or len(asin) > 10:
+        if asin == "nan" or len(asin) > LONGEST_ASIN:
             return self._warn("asin left out by upstream", where)
         if asin in self._seen:
             return self._warn("duplicate asin", where)

@@ -225,7 +225,10 @@ def _count(path: Path, name: str = "") -> int:
 
 def _records(path: Path) -> int | None:
     """How many products a file has, about, judged by its beginning; None where nobody knows."""
-    with path.open("rb") as file:
-        sample = file.read(_SAMPLE)
+    try:
+        with path.open("rb") as file:
+            sample = file.read(_SAMPLE)
+    except OSError:  # the reader of the records will say what is wrong
+        return None
     found = sample.count(b'"small_description"')
     return found * path.stat().st_size // len(sample) if found else None

@@ -59,9 +59,15 @@ class Manifest:
     contents: str
     files: dict[str, tuple[int, str]]
 
-    def is_of(self, source: Source) -> bool:
-        """Whether it was made from files of these names and sizes."""
-        return self.sources == sizes(source)
+    def is_of(self, source: Source, made: int) -> bool:
+        """Whether it was made from these files, judged by names, sizes and times of change.
+
+        Args:
+            source: the files.
+            made: when the manifest was written, in nanoseconds.
+        """
+        changed = max(path.stat().st_mtime_ns for path in source if path is not None)
+        return self.sources == sizes(source) and changed <= made
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +96,18 @@ def find_compiled(place: Path) -> list[Path]:
 
     Args:
         place: a folder, or one of upstream's files in it.
+
+    Raises:
+        CatalogueError: a folder cannot be read.
     """
-    folder = place.parent if place.is_file() else place
-    candidates = (folder, *(inner / NAME for inner in folders_of(folder)))
-    return [found for found in candidates if (found / MANIFEST).is_file()]
+    try:
+        folder = place.parent if place.is_file() else place
+        candidates = (folder, *(inner / NAME for inner in folders_of(folder)))
+        return [found for found in candidates if (found / MANIFEST).is_file()]
+    except OSError as error:
+        raise CatalogueError(
+            f"cannot read {place}: {error.strerror or error}. Make it readable."
+        ) from error
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -146,7 +160,9 @@ def open_compiled(folder: Path) -> Opened:
             _table(inside, "queries", Shelves),
             {kind: _table(inside, kind, Places) for kind in KINDS},
         )
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, CatalogueError) as error:
+        if read_manifest(folder).contents != manifest.contents:
+            return open_compiled(folder)  # compiled anew meanwhile, and the old is gone
         raise CatalogueError(f"{inside} is damaged: {error}. {REMEDY}") from error
 
 

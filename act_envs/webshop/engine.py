@@ -31,6 +31,7 @@ from act_envs.webshop.shop import Shop
 SEARCH_TEMPLATE = "search[...]"
 """How admissible actions say that any words may be searched for."""
 
+_SEARCH = "search"  # upstream never clicks on what is called so, an option's value included
 _ACTION = re.compile(r"(.+)\[(.+)\]")  # upstream's; what follows the last bracket does not matter
 _BACK, _NEXT, _PREVIOUS, _BUY = (
     name.lower() for name in (pages.BACK, pages.NEXT, pages.PREVIOUS, pages.BUY)
@@ -87,7 +88,7 @@ class Engine:
     def click(self, errand: Errand, visit: Visit, text: str) -> Visit | None:
         """Where a click leads, None where there is nothing of that text to be clicked."""
         page = visit.page
-        if page in (pages.INDEX, pages.DONE):
+        if page in (pages.INDEX, pages.DONE) or text == _SEARCH:
             return None
         if text == _BACK:
             return Visit()
@@ -120,7 +121,7 @@ class Engine:
     def clickables(self, visit: Visit) -> list[str]:
         """Upstream's list of what can be clicked, as its ``get_available_actions`` gives it."""
         if visit.page == pages.INDEX:
-            return ["search"]
+            return [_SEARCH]
         if visit.page == pages.DONE:
             return []
         if visit.page == pages.RESULTS:
@@ -203,7 +204,7 @@ class Engine:
         if text == _PREVIOUS and visit.number > 1:
             return visit._replace(number=visit.number - 1)
         for asin in reversed(self.shown(visit)):  # of two that differ in case, the last
-            if asin.lower() == text:
+            if text in (asin.lower(), typed(asin.lower())):
                 seen = visit.seen if asin in visit.seen else tuple(sorted((*visit.seen, asin)))
                 return visit._replace(page=pages.ITEM, asin=asin, seen=seen)
         return None
@@ -255,7 +256,9 @@ def clicks(texts: Iterable[str]) -> list[str]:
     return [
         action
         for text in dict.fromkeys(map(typed, texts))
-        if len(action := f"click[{text}]") <= MAX_ACTION and parse(action) == ("click", text)
+        if text != _SEARCH
+        and len(action := f"click[{text}]") <= MAX_ACTION
+        and parse(action) == ("click", text)
     ]
 
 

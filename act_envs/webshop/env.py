@@ -11,7 +11,7 @@ from act_envs.errors import MissingExtra, UnknownArgument
 from act_envs.webshop.engine import Engine
 from act_envs.webshop.generator import generated_shop
 from act_envs.webshop.given import OPTIONS
-from act_envs.webshop.nouns import Nouns
+from act_envs.webshop.nouns import nouns_of
 from act_envs.webshop.shop import Shop, open_shop
 from act_envs.webshop.simulator import NativeSimulator
 
@@ -87,7 +87,7 @@ class WebShopEnv(TextEnv):
     - ``raw_score``: equal to ``score``.
     - ``purchase``: None until something is bought; then the parts of the reward by upstream's names
       (:class:`act_envs.webshop.reward.Reward`).
-    - ``nouns``: the argument, or ``"lists"``.
+    - ``nouns``: how they are found: the argument, or ``"lists:"`` and a digest of the lists.
     - ``admissible_actions`` (with ``admissible=True``): upstream's available actions in its order;
       at the start ``search[...]``, where the dots stand for any words.
 
@@ -110,7 +110,9 @@ class WebShopEnv(TextEnv):
     - ``admissible`` (False): put ``admissible_actions`` into every ``info``.
     - ``render_mode`` (None): ``"ansi"`` or None.
 
-    The expert (``expert_action``) is an oracle: it knows what the purchase must be.
+    The expert (``expert_action``) is an oracle: it knows what the purchase must be. It is None
+    where no purchase that it finds earns 1, which by upstream's rules for options is so for some
+    7 % of the synthetic goals of the 1,000 products.
 
     ## Version History
 
@@ -141,7 +143,7 @@ class WebShopEnv(TextEnv):
     ) -> None:
         shop = open_shop(data_dir)
         engine = _engine(shop, nouns, attributes, compat)
-        simulator = NativeSimulator(engine, _source(shop, goals), observation)
+        simulator = NativeSimulator(engine, goals or shop.usual_goals, observation)
         super().__init__(
             simulator,
             split=split,
@@ -149,7 +151,7 @@ class WebShopEnv(TextEnv):
             admissible=admissible,
             render_mode=render_mode,
             options=OPTIONS,
-            given=simulator.given,
+            given=NativeSimulator.given,
             unknown=unknown,
         )
 
@@ -223,7 +225,7 @@ class WebShopGenEnv(TextEnv):
             admissible=admissible,
             render_mode=render_mode,
             options=OPTIONS,
-            given=simulator.given,
+            given=NativeSimulator.given,
             unknown=unknown,
         )
 
@@ -303,10 +305,11 @@ class WebShopBrowserEnv(TextEnv):
                 "the browser is driven with selenium. Run: "
                 'pip install "agentic-critical-training[webshop,browser]"'
             ) from error
+        if products is not None and data_dir is not None:
+            raise UnknownArgument("generated products need no data_dir. Give products alone.")
         shop = open_shop(data_dir) if products is None else generated_shop(products)
         engine = _engine(shop, nouns, attributes)
-        simulator = BrowserSimulator(engine, _source(shop, goals), observation)
-        self._browser = simulator
+        simulator = BrowserSimulator(engine, goals or shop.usual_goals, observation)
         super().__init__(
             simulator,
             split=split,
@@ -314,7 +317,7 @@ class WebShopBrowserEnv(TextEnv):
             admissible=admissible,
             render_mode=render_mode,
             options=OPTIONS,
-            given=simulator.given,
+            given=NativeSimulator.given,
             unknown=unknown,
         )
 
@@ -322,8 +325,12 @@ class WebShopBrowserEnv(TextEnv):
         """A screenshot with ``render_mode="rgb_array"``, else as every environment."""
         if self.render_mode != "rgb_array":
             return super().render()
+        from act_envs.webshop.browser import BrowserSimulator
+
         self._running()
-        return self._browser.screenshot()
+        simulator = self._simulator  # after a fork, another one
+        assert isinstance(simulator, BrowserSimulator)
+        return simulator.screenshot()
 
 
 def _engine(
@@ -336,11 +343,4 @@ def _engine(
         raise UnknownArgument(f"unknown compat {compat!r}. Known: 'upstream', None.")
     if not isinstance(attributes, bool):
         raise UnknownArgument(f"attributes must be True or False, not {attributes!r}.")
-    return Engine(shop, Nouns(nouns), quirks=compat is not None, attributes=attributes)
-
-
-def _source(shop: Shop, goals: Source | None) -> Source:
-    """Whose goals are played: those of people only where all of them are there."""
-    if goals is not None:
-        return goals
-    return "human" if shop.goals("human").whole else "synthetic"
+    return Engine(shop, nouns_of(nouns), quirks=compat is not None, attributes=attributes)

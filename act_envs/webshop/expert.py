@@ -21,7 +21,7 @@ from act_envs.webshop.pages import Visit
 from act_envs.webshop.reward import fulfils, reward
 
 _TRIED = 10  # products besides the goal's own
-_VALUES = 8  # of a product, for an option of the goal
+_TRIES = 10_000  # choices of options of a product
 _KEPT = 256  # plans
 _LIMIT = ", and price lower than "  # begins the last part of an instruction
 
@@ -78,8 +78,9 @@ class Oracle:
                 return _click(plan.asin)
             found = engine.found(visit.keywords)
             if plan.asin in found:
-                page = found.index(plan.asin) // pages.PER_PAGE + 1
-                return _click(pages.NEXT if visit.number < page else pages.PREVIOUS)
+                turns = found.index(plan.asin) // pages.PER_PAGE + 1 - visit.number
+                if abs(turns) <= plan.page:  # else it is quicker to search again
+                    return _click(pages.NEXT if turns > 0 else pages.PREVIOUS)
         return _click(pages.BACK)
 
     def _plan(self, errand: Errand) -> Plan | None:
@@ -93,7 +94,7 @@ class Oracle:
 
 
 def plan(engine: Engine, errand: Errand) -> Plan | None:
-    """A purchase that earns reward 1 and the shortest way to it, None where none is found."""
+    """A purchase that earns reward 1 and a short way to it, None where none is found."""
     tried = set()
     for product in _candidates(engine, errand):
         if product.asin in tried:
@@ -126,34 +127,53 @@ def _clicks(engine: Engine, errand: Errand, product: Product) -> Clicks | None:
     bare = reward(product, goal, price, {}, engine.nouns)
     if not (bare.r_type == bare.r_att == 1.0 and bare.r_price):
         return None
-    texts = [action[6:-1] for action in engine.actions(Visit(pages.ITEM, ("",), 1, product.asin))]
-    ways = {text: pair for text in texts if (pair := engine.value(product.asin, text))}
+    ways = _ways(engine, errand, product)
+    fits = []
+    for option in goal.options:
+        some = [text for text, (_, value) in ways.items() if fulfils(value, option)]
+        # The very value of the goal goes first, though others would be accepted.
+        exact = [text for text in some if ways[text][1] == _said(option)]
+        fits.append(exact + [text for text in some if text not in exact])
+    if not all(fits):
+        return None
+    left = _TRIES
 
     def search(wanted: int, chosen: Clicks) -> Clicks | None:
-        if wanted == len(goal.options):
-            return chosen
+        nonlocal left
+        left -= 1
+        if wanted == len(goal.options) or left < 0:
+            return chosen if left >= 0 else None
         option = goal.options[wanted]
-        said = option if isinstance(option, str) else option[1]
         taken = {name for name, _ in chosen.values()}
-        fits: list[Clicks] = []
-        for text, (name, value) in ways.items():
-            if name not in taken and fulfils(value, option):
-                # The very value of the goal goes first, though others would be accepted.
-                fits.insert(0 if value == said else len(fits), {text: (name, value)})
+        more = [{text: ways[text]} for text in fits[wanted] if ways[text][0] not in taken]
         if any(fulfils(value, option) for _, value in chosen.values()):
-            fits.insert(bool(fits) and said in next(iter(fits[0].values())), {})
-        for more in fits[:_VALUES]:
-            if (found := search(wanted + 1, {**chosen, **more})) is not None:
+            exact = bool(more) and ways[next(iter(more[0]))][1] == _said(option)
+            more.insert(exact, {})
+        for one in more:
+            if (found := search(wanted + 1, {**chosen, **one})) is not None:
                 return found
         return None
 
     return search(0, {})
 
 
+def _ways(engine: Engine, errand: Errand, product: Product) -> Clicks:
+    """What can be chosen on the product's page, by what is clicked; buttons go before options."""
+    page = Visit(pages.ITEM, ("",), 1, product.asin)
+    ways = {}
+    for action in engine.actions(page):
+        text = action[len("click[") : -1]
+        pair = engine.value(product.asin, text)
+        after = engine.click(errand, page, text)
+        if pair is not None and after is not None and after.options == (pair,):
+            ways[text] = pair
+    return ways
+
+
 def _search_for(engine: Engine, errand: Errand, product: Product) -> tuple[str, int] | None:
     """Words that bring a product up, and on which page: the words of the goal where they do."""
     goal, best = errand.goal, None
-    values = [option if isinstance(option, str) else option[1] for option in goal.options]
+    values = map(_said, goal.options)
     for words in (
         goal.query,
         " ".join((*goal.attributes, goal.query)),
@@ -168,11 +188,20 @@ def _search_for(engine: Engine, errand: Errand, product: Product) -> tuple[str, 
         found = engine.found(tuple(words.split(" ")))
         if product.asin in found:
             page = found.index(product.asin) // pages.PER_PAGE + 1
+            results = Visit(pages.RESULTS, tuple(words.split(" ")), page)
+            after = engine.act(errand, results, _click(product.asin))
+            if after is None or after.asin != product.asin:
+                return None  # no action names it
             if best is None or page < best[1]:
                 best = words, page
             if page == 1:
                 break
     return best
+
+
+def _said(option: str | tuple[str, str]) -> str:
+    """The value that an option of a goal names."""
+    return option if isinstance(option, str) else option[1]
 
 
 def _click(text: str) -> str:

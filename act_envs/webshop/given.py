@@ -9,17 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 from act_envs.errors import UnknownArgument, nearest
 from act_envs.types import Task
-from act_envs.webshop.catalogue import Product
+from act_envs.webshop.catalogue import LONGEST_ASIN, Product
 from act_envs.webshop.goals import NO_LIMIT, Goal, split_of
 
 OPTIONS = ("goal", "prices")
 """Options of ``reset``."""
 
+MAX_OPTIONS = 50  # of a goal; real ones have up to five or so
+_DEAREST = 1e9  # dollars
 _TEXTS = {"category": "category", "query": "query", "name": "title",
           "product_category": "product_category"}  # fmt: skip
 """What is taken from the product where a goal does not say it."""
@@ -57,7 +58,12 @@ def given_task(
     goal = read_goal(options["goal"], find) if "goal" in options else named
     assert goal is not None
     digest = hashlib.blake2b(repr((goal, prices)).encode(), digest_size=8).hexdigest()
-    split = split_of(goal.asin, goal.category)
+    product = find(goal.asin)
+    split = split_of(goal.asin, goal.category if product is None else product.category)
+    if prices and not any(find(asin) for asin, _ in prices):
+        raise UnknownArgument(
+            f"no product of these prices is in this catalogue: {prices[0]!r:.80}."
+        )
     task_id = f"given/{goal.asin}/{digest}"
     return GivenTask(
         task_id=task_id, split=split, kind=goal.category, origin=goal.asin, goal=goal, prices=prices
@@ -81,8 +87,8 @@ def read_goal(given: object, find: Callable[[str], Product | None]) -> Goal:
         if key not in _KEYS:
             raise UnknownArgument(f"a goal has no {key!r:.80}. {nearest(key, _KEYS)}")
     asin, told = _string(given, "asin"), _string(given, "instruction_text")
-    if not told.isprintable():
-        raise UnknownArgument(f"instruction_text is one line of text, not {told!r:.120}.")
+    if not asin.isprintable() or not 0 < len(asin) <= LONGEST_ASIN:
+        raise UnknownArgument(f"an asin has up to {LONGEST_ASIN} characters, not {asin!r:.120}.")
     product = find(asin)
     texts = {}
     for key, field in _TEXTS.items():
@@ -98,8 +104,13 @@ def read_goal(given: object, find: Callable[[str], Product | None]) -> Goal:
     else:
         pairs = _strings("goal_options", options)
     limit = given.get("price_upper", NO_LIMIT)
-    if isinstance(limit, bool) or not isinstance(limit, int | float):
-        raise UnknownArgument(f"price_upper is a number of dollars, not {limit!r:.80}.")
+    if not _is_price(limit):
+        raise UnknownArgument(
+            f"price_upper is a number of dollars, not {limit!r:.80}. "
+            f"{NO_LIMIT} stands for no limit."
+        )
+    if len(pairs) > MAX_OPTIONS:
+        raise UnknownArgument(f"a goal has at most {MAX_OPTIONS} goal_options, not {len(pairs)}.")
     return Goal(
         asin=asin,
         instruction=told,
@@ -122,13 +133,17 @@ def read_prices(given: object) -> tuple[tuple[str, float], ...]:
             f"prices are dollars by asin ({{'B00EXAMPLE': 9.5}}), not {given!r:.120}."
         )
     for asin, price in given.items():
-        is_number = isinstance(price, int | float) and not isinstance(price, bool)
-        if not (isinstance(asin, str) and is_number and isfinite(price) and price >= 0):
+        if not isinstance(asin, str) or not _is_price(price):
             raise UnknownArgument(
                 f"a price is dollars by asin ({{'B00EXAMPLE': 9.5}}), not {asin!r:.40}: "
                 f"{price!r:.40}."
             )
     return tuple(sorted((asin, float(price)) for asin, price in given.items()))
+
+
+def _is_price(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number of dollars that anything could cost."""
+    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= _DEAREST
 
 
 def _string(given: Mapping[str, Any], key: str) -> str:

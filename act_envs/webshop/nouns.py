@@ -10,6 +10,7 @@ of the goal's, more than a fifth. Three choices, and results should name which o
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +54,7 @@ class Nouns:
             object of them.
 
     Attributes:
-        name: the choice, as results should report it.
+        name: the choice, as results should report it; of lists, ``"lists:"`` and a digest.
 
     Raises:
         UnknownArgument: none of these.
@@ -63,14 +64,16 @@ class Nouns:
     """
 
     def __init__(self, choice: str | Path | Mapping[str, Sequence[str]] = "rule") -> None:
-        self.name = choice if isinstance(choice, str) else "lists"
+        self.name = str(choice)
         if choice == "rule":
             find = rule
         elif isinstance(choice, str) and (choice == "spacy" or choice.startswith("spacy:")):
             find = _tagger(choice.partition(":")[2] or SPACY_MODEL)
         else:
-            find = _looked_up(choice if isinstance(choice, Mapping) else _read(choice))
-            self.name = "lists"
+            lists = _checked(choice, "nouns") if isinstance(choice, Mapping) else _read(choice)
+            find = _looked_up(lists)
+            said = repr(sorted((title, list(words)) for title, words in lists.items()))
+            self.name = f"lists:{hashlib.blake2b(said.encode(), digest_size=4).hexdigest()}"
         self._of = lru_cache(maxsize=1 << 16)(
             lambda title: (words := tuple(find(title)), frozenset(words))
         )
@@ -82,6 +85,18 @@ class Nouns:
             CatalogueError: there is no list for that title.
         """
         return self._of(title)
+
+
+def nouns_of(choice: str | Path | Mapping[str, Sequence[str]]) -> Nouns:
+    """As ``Nouns``; the same for all who ask for a rule or a model, which takes seconds to load."""
+    if isinstance(choice, str) and (choice == "rule" or choice.startswith("spacy")):
+        return _shared(choice)
+    return Nouns(choice)
+
+
+@lru_cache(4)
+def _shared(choice: str) -> Nouns:
+    return Nouns(choice)
 
 
 def rule(title: str) -> list[str]:
@@ -133,7 +148,7 @@ def _looked_up(lists: Mapping[str, Sequence[str]]) -> Callable[[str], Sequence[s
     return find
 
 
-def _read(path: object) -> dict[str, list[str]]:
+def _read(path: object) -> Mapping[str, Sequence[str]]:
     file = given_path(path, "nouns")
     if not file.is_file():
         if isinstance(path, str) and not Path(path).suffix:
@@ -145,9 +160,19 @@ def _read(path: object) -> dict[str, list[str]]:
         lists = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise CatalogueError(f"cannot read {file}: {error}. Make it again.") from error
-    if not isinstance(lists, dict) or not all(
-        isinstance(words, list) and all(isinstance(word, str) for word in words)
-        for words in lists.values()
+    return _checked(lists, str(file))
+
+
+def _checked(lists: object, what: str) -> Mapping[str, Sequence[str]]:
+    if (
+        not isinstance(lists, Mapping)
+        or not lists
+        or not all(
+            isinstance(title, str)
+            and isinstance(words, list | tuple)
+            and all(isinstance(word, str) for word in words)
+            for title, words in lists.items()
+        )
     ):
-        raise CatalogueError(f"{file} is no JSON object of lists of words. Make it again.")
+        raise CatalogueError(f"{what} holds no lists of words by title. Make it again.")
     return lists

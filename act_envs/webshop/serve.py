@@ -28,7 +28,7 @@ class Serve:
     """Sell so many generated products instead; needs no data."""
 
     goals: Literal["human", "synthetic"] | None = None
-    """Whose errands; human ones by default where the catalogue has any."""
+    """Whose errands; people's by default where all of upstream's are there."""
 
     host: str = "127.0.0.1"
     """Address to listen at. 0.0.0.0 lets everybody in who can reach this machine."""
@@ -45,7 +45,7 @@ class Serve:
         from act_envs.webshop.site import create_app, listen
 
         shop = self._shop()
-        source = self.goals or ("human" if len(shop.goals("human")) else "synthetic")
+        source = self.goals or shop.usual_goals
         goals = shop.goals(source)
         if not len(goals):
             raise UnknownArgument(f"the catalogue has no {source} goals. Try the other --goals.")

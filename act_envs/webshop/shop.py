@@ -24,9 +24,15 @@ from act_envs.webshop.catalogue import (
     find_source,
     read_products,
 )
-from act_envs.webshop.compiled import Opened, find_compiled, open_compiled, read_manifest
+from act_envs.webshop.compiled import (
+    MANIFEST,
+    Opened,
+    find_compiled,
+    open_compiled,
+    read_manifest,
+)
 from act_envs.webshop.compiling import compile_shop
-from act_envs.webshop.goals import KINDS, Goals, Kind
+from act_envs.webshop.goals import HUMAN_GOALS, KINDS, Goals, Kind
 from act_envs.webshop.places import Places
 from act_envs.webshop.search import Index
 from act_envs.webshop.store import Listed, Products, Shelves, encode
@@ -132,6 +138,19 @@ class Shop:
         """The asins of all products that come from a query, in the catalogue's order."""
         return self._listed("queries", query)
 
+    @cached_property
+    def usual_goals(self) -> Kind:
+        """Whose goals are played where nobody says: people's where all of upstream's are there."""
+        human = self.goals("human")
+        if not human.whole and len(human) > HUMAN_GOALS * 0.9:
+            _log.warning(
+                "%d human goals instead of upstream's %d, so synthetic ones are played and there "
+                "are no panels of upstream's splits. Which records were left out: "
+                "act-envs compile webshop. To play the human ones all the same: goals='human'.",
+                *(len(human), HUMAN_GOALS),
+            )
+        return "human" if human.whole else "synthetic"
+
     def goals(self, source: Kind) -> Goals:
         """All goals of a kind.
 
@@ -177,7 +196,7 @@ def open_shop(data_dir: str | Path | None = None) -> Shop:
     with _opening:
         for folder in compiled:
             manifest = read_manifest(folder)
-            if source is None or manifest.is_of(source):
+            if source is None or manifest.is_of(source, (folder / MANIFEST).stat().st_mtime_ns):
                 return _load(folder.resolve(), manifest.contents)
         assert source is not None
         files = [path.stat() for path in source if path is not None]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self, overload
 import numpy as np
 
 from act_envs.errors import CatalogueError
-from act_envs.webshop.catalogue import Instruction, Product
+from act_envs.webshop.catalogue import LONGEST_ASIN, Instruction, Product
 from act_envs.webshop.search import Strings
 
 _IN_MEMORY = 1 << 11  # decoded products that are kept; one takes some 6 kB
@@ -98,7 +98,7 @@ class Stored(Products):
         return map(self._decoded, range(len(self)))  # without losing what was kept
 
     def position(self, asin: str) -> int | None:
-        return self._known(asin)
+        return self._known(asin) if len(asin) <= LONGEST_ASIN else None  # or misses fill memory
 
     def _at(self, position: int) -> Product:
         return self._recent(position)

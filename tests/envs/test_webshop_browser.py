@@ -12,12 +12,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
 pytest.importorskip("flask", reason="needs flask for a site to show in chromium")
 pytest.importorskip("PIL", reason="needs Pillow for screenshots of chromium")
 pytest.importorskip("selenium", reason="needs selenium to drive chromium")
 
+from act_envs.base import TextEnv
 from act_envs.errors import ActError, AssetsNotFound, SimulatorError, UnknownArgument
 from act_envs.types import Task
 from act_envs.webshop import chromium, pages
@@ -50,6 +52,22 @@ def browser(engine: Engine) -> Iterator[BrowserSimulator]:
     simulator = BrowserSimulator(engine, "synthetic", "text_rich")
     yield simulator
     simulator.close()
+
+
+def test_a_fork_shows_its_own_pages_and_outlives_the_other() -> None:
+    env = gym.make("ACT/WebShopBrowser-v0", products=50, render_mode="rgb_array").unwrapped
+    assert isinstance(env, TextEnv)
+    env.reset(seed=0)
+    before = env.render()
+    fork = env.fork()
+    fork.step("search[red]")
+    assert before.shape == fork.render().shape
+    assert (env.render() != before).mean() < 1e-3  # a cursor blinks in the search bar
+    env.close()
+    assert (fork.render() != before).mean() > 1e-2
+    fork.close()
+    with pytest.raises(UnknownArgument, match="Give products alone"):
+        gym.make("ACT/WebShopBrowser-v0", products=50, data_dir="nowhere")
 
 
 class Pair:

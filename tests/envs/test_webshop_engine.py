@@ -166,6 +166,20 @@ def test_what_can_be_clicked_is_upstreams_in_its_order(engine: Engine) -> None:
     assert walk(engine, "click[B0HAT]", begin=found).asin == "b0hat"
 
 
+def test_what_is_offered_is_taken_whatever_a_product_is_called() -> None:
+    """Names that cannot be printed, or with brackets; and a value that upstream never clicks."""
+    odd = Product(asin="B0\xa0ODD", title="Odd thing", options={"do": ("search", "find")})
+    boxed = Product(asin="B0[A]", title="Odd box")
+    engine = Engine(Shop.of([odd, boxed]), Nouns("rule"))
+    found = walk(engine, "search[odd]")
+    assert engine.actions(found) == ["click[back to search]", "click[next >]", "click[b0 odd]"]
+    item = walk(engine, "click[b0 odd]", begin=found)
+    assert item.asin == odd.asin
+    assert engine.act(ERRAND, item, "click[search]") is None
+    assert "search" in engine.clickables(item)
+    assert engine.actions(item)[-1] == "click[find]"
+
+
 def test_attributes_have_a_button_on_request() -> None:
     engine = Engine(SHOP, Nouns("rule"), attributes=True)
     shirt = walk(engine, *TO_SHIRT)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import gzip
 import itertools
+import json
 import os
 import pickle
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +22,13 @@ import pytest
 from act_envs.base import TextEnv
 from act_envs.cli import main
 from act_envs.errors import AssetsNotFound, SnapshotMismatch, UnknownArgument, UnknownTask
-from act_envs.webshop import goals
-from act_envs.webshop.engine import Engine
-from act_envs.webshop.goals import SPLITS
+from act_envs.webshop import goals, pages
+from act_envs.webshop.catalogue import Product
+from act_envs.webshop.engine import Engine, Errand
+from act_envs.webshop.expert import Oracle
+from act_envs.webshop.goals import SPLITS, Goal
 from act_envs.webshop.nouns import Nouns
+from act_envs.webshop.pages import Visit
 from act_envs.webshop.reward import reward
 from act_envs.webshop.shop import Shop, open_shop
 from act_envs.webshop.simulator import NativeSimulator
@@ -190,6 +198,7 @@ def test_a_goal_and_prices_can_be_given() -> None:
         ({"prices": {"B0": 1.0}}, "task_id"),
         ({"task_id": None, "prices": 3}, "task_id"),
         ({"gaol": {}}, "Did you mean 'goal'"),
+        ({"goal": {"asin": "\ud800", "instruction_text": "x", "attributes": ["y"]}}, "an asin"),
     ],
 )
 def test_options_that_are_not_understood_are_errors(options: Any, message: str) -> None:
@@ -197,7 +206,32 @@ def test_options_that_are_not_understood_are_errors(options: Any, message: str) 
         make().reset(options=options)
 
 
-@pytest.mark.parametrize("price", ["9", -1, float("nan"), float("inf"), True, None])
+def test_prices_of_no_product_are_an_error() -> None:
+    env = make()
+    named = env.tasks()[0].task_id
+    with pytest.raises(UnknownArgument, match="no product of these prices"):
+        env.reset(options={"task_id": named, "prices": {"B0": 1.0}})
+
+
+def test_a_given_goal_does_not_choose_its_split() -> None:
+    env = make()
+    product = env._simulator._engine.shop.find(env.tasks("ood")[0].origin)  # pyright: ignore
+    goal = {"asin": product.asin, "instruction_text": "x", "attributes": ["y"]}
+    _, info = env.reset(options={"goal": {**goal, "category": "fashion"}})
+    assert (info["split"], info["kind"]) == ("ood", "fashion")
+
+
+def test_all_goals_of_the_original_can_be_given(real: Path) -> None:
+    path = real / "reference_goals_prices.json.gz"
+    env = make("ACT/WebShop-v0", data_dir=real)
+    with gzip.open(path) as file:
+        given = json.load(file)["goals"]
+    assert len(given) == 6910
+    for goal in given:
+        assert env.reset(options={"goal": goal})[1]["goal"] == goal["instruction_text"]
+
+
+@pytest.mark.parametrize("price", ["9", 10**400, -1, float("nan"), float("inf"), True, None])
 def test_a_price_is_a_number_of_dollars(price: Any) -> None:
     env = make()
     named = env.tasks()[0].task_id
@@ -283,12 +317,77 @@ def test_observations_of_other_kinds_do_not_exchange_snapshots() -> None:
         other.restore(env.snapshot())
 
 
+def test_info_belongs_to_its_reader() -> None:
+    env = make()
+    env.reset(seed=3)
+    while (action := env.expert_action()) is not None:
+        env.step(action)
+    snapshot = env.snapshot()
+    _, info = env.restore(snapshot)
+    info["purchase"]["total"] = 99  # pyright: ignore
+    assert env.restore(snapshot)[1]["purchase"]["total"] == 1.0  # pyright: ignore
+
+
 def test_environments_share_a_shop() -> None:
     one, other = make(), make(observation="text_rich")
     assert one._simulator._engine.shop is other._simulator._engine.shop  # pyright: ignore
 
 
 # -- the oracle ------------------------------------------------------------------------------------
+
+
+def _expert(products: list[Product], goal: Goal, visit: Visit, **kwargs: Any) -> str | None:
+    engine = Engine(Shop.of(products), Nouns("rule"), **kwargs)
+    return Oracle(engine).next_action(Errand(goal, {}, "me"), visit)
+
+
+def _goal_of(product: Product, *options: str) -> Goal:
+    return Goal(
+        asin=product.asin,
+        category=product.category,
+        query=product.query,
+        name=product.title,
+        product_category=product.product_category,
+        instruction="Find it",
+        attributes=("red",),
+        options=options,
+        price_upper=200.0,
+    )
+
+
+BOX = Product("B0BOX", "Red box", query="boxes", attributes=("red",))
+
+
+@pytest.mark.parametrize(
+    "value", ["description", "reviews", "attributes", "back to search", "< prev", "buy now"]
+)
+def test_the_oracle_gives_up_where_a_button_hides_an_option(value: str) -> None:
+    box = dataclasses.replace(BOX, options={"kind": (value, "plain")})
+    assert _expert([box], _goal_of(box, value), Visit()) is None
+    assert _expert([box], _goal_of(box, "plain"), Visit()) == "search[boxes]"
+
+
+def test_the_oracle_gives_up_where_no_action_names_the_product() -> None:
+    for asin in ("B0[A]", "b0box"):  # of two that differ in case, upstream opens the last
+        box = dataclasses.replace(BOX, asin=asin)
+        assert _expert([BOX, box], _goal_of(box), Visit()) in (None, "search[boxes]")
+    assert _expert([dataclasses.replace(BOX, asin="B0[A]")], _goal_of(BOX), Visit()) is None
+
+
+def test_the_oracle_does_not_try_for_ever() -> None:
+    many = {f"size {n}": tuple(f"large {i}" for i in range(8)) for n in range(9)}
+    box = dataclasses.replace(BOX, options={**many, "last": ("zebra", "violin")})
+    start = time.process_time()
+    assert _expert([box], _goal_of(box, *["large"] * 12, "zebra", "violin"), Visit()) is None
+    assert time.process_time() - start < 20
+
+
+def test_the_oracle_searches_again_where_that_is_quicker() -> None:
+    boxes = [BOX, *(dataclasses.replace(BOX, asin=f"B1{n:04}") for n in range(45))]
+    at = functools.partial(Visit, pages.RESULTS, ("boxes",))
+    goal = _goal_of(boxes[0])
+    assert _expert(boxes, goal, at(2)) == "click[< prev]"
+    assert _expert(boxes, goal, at(30)) == "click[back to search]"
 
 
 def _best(engine: Engine, simulator: NativeSimulator) -> float:

@@ -17,7 +17,7 @@ import pytest
 from act_envs.errors import ActError, AssetsNotFound, CatalogueError, MissingExtra, UnknownArgument
 from act_envs.webshop.catalogue import Product
 from act_envs.webshop.goals import Goal
-from act_envs.webshop.nouns import Nouns, rule
+from act_envs.webshop.nouns import Nouns, nouns_of, rule
 
 pytest.importorskip("rapidfuzz", reason="needs the extra webshop")
 from act_envs.webshop.reward import Reward, reward
@@ -219,7 +219,9 @@ def test_nouns_come_from_where_one_says(tmp_path: Path) -> None:
     path.write_text(json.dumps({"Desk Lamp": ["desk"]}), encoding="utf-8")
     for choice in (path, str(path), {"Desk Lamp": ["desk"]}):
         nouns = Nouns(choice)
-        assert (nouns.name, nouns("Desk Lamp")) == ("lists", (("desk",), {"desk"}))
+        assert nouns.name == Nouns(path).name != Nouns({"Desk Lamp": ["lamp"]}).name
+        assert nouns.name.startswith("lists:")
+        assert nouns("Desk Lamp") == (("desk",), {"desk"})
         with pytest.raises(CatalogueError, match="none for the title 'Rug'"):
             nouns("Rug")
     assert by_rule.name == "rule"
@@ -255,6 +257,17 @@ def test_damaged_lists(tmp_path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
     with pytest.raises(CatalogueError, match=r"nouns\.json"):
         Nouns(path)
+
+
+@pytest.mark.parametrize("lists", [{}, {"a": "b"}, {"a": [1]}, {1: ["b"]}])
+def test_mappings_are_checked_as_files_are(lists: Any) -> None:
+    with pytest.raises(CatalogueError, match="lists of words by title"):
+        Nouns(lists)
+
+
+def test_a_rule_is_shared() -> None:
+    assert nouns_of("rule") is nouns_of("rule")
+    assert nouns_of({"a": ["b"]}) is not nouns_of({"a": ["b"]})
 
 
 def test_unknown_nouns(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from act_envs.errors import (
     UnknownArgument,
     UnknownSplit,
 )
-from act_envs.webshop import compiling
+from act_envs.webshop import compiled, compiling
 from act_envs.webshop import shop as shop_module
 from act_envs.webshop.catalogue import Instruction, Product, Warnings, find_source, read_products
 from act_envs.webshop.compiled import NAME, check_compiled, read_manifest
@@ -329,6 +329,27 @@ def test_compiling_again_replaces_and_opened_ones_go_on(copy: Path) -> None:
     assert old.search("tea") == listed().search("tea")
 
 
+def test_opening_while_it_is_replaced_takes_the_new_one(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = read_manifest(copy)
+    compile_shop(some_products(3), copy)
+    read = iter([old])
+    monkeypatch.setattr(compiled, "read_manifest", lambda at: next(read, None) or read_manifest(at))
+    assert len(Shop.load(copy).products) == 3
+
+
+def test_a_folder_that_may_not_be_entered_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(CatalogueError, match=r"Permission denied\. Make it readable"):
+        open_shop(tmp_path)
+
+
 def test_half_a_folder_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_clear", lambda folder: None)  # as if it were killed
     with pytest.raises(KeyboardInterrupt):
@@ -415,6 +436,10 @@ def test_a_compiled_shop_goes_before_the_files(
     assert main(["compile", "webshop"]) == 0
     assert open_shop() is not opened  # it is another one, though its contents are the same
     assert open_shop().digest == opened.digest
+    later = (place / NAME / "catalogue.json").stat().st_mtime + 1
+    os.utime(place / "items_shuffle.json", (later, later))  # a price may have been edited
+    assert "Stored" not in type(open_shop().products).__name__
+    caplog.clear()
 
     write_shop(place, SHOP[:2])
     with caplog.at_level(logging.WARNING):

@@ -286,7 +286,7 @@ def test_serving_ends_at_an_interrupt() -> None:
 
 
 def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UnknownArgument, match="--generated 0"):
+    with pytest.raises(UnknownArgument, match="products=0"):
         Serve(generated=0)()
     with pytest.raises(UnknownArgument, match="--generated alone"):
         Serve(generated=5, data_dir=tmp_path)()
