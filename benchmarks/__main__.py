@@ -13,6 +13,8 @@ from act_envs.alfworld.files import find_source
 from act_envs.alfworld.stock import check_upstream
 from act_envs.errors import ActError
 from act_envs.scienceworld.jre import find_java, simulator_folder
+from act_envs.webshop.catalogue import find_source as webshop
+from benchmarks.parity_webshop import recorded
 
 HERE = Path(__file__).parent
 RUNS = {
@@ -20,8 +22,10 @@ RUNS = {
     "throughput-toy": ["throughput", "toy"],
     "throughput-scienceworld": ["throughput", "scienceworld"],
     "throughput-alfworld": ["throughput", "alfworld"],
+    "throughput-webshop": ["throughput", "webshop"],
     "parity-alfworld": ["parity", "alfworld"],
     "parity-scienceworld": ["parity", "scienceworld"],
+    "parity-webshop": ["parity", "webshop"],
     "kills-scienceworld": ["kills"],
     "experts-alfworld": ["experts"],
 }
@@ -65,6 +69,8 @@ def _obstacle(name: str) -> str:
             find_source()
         if name in BESIDE_UPSTREAM:
             check_upstream()
+        if name == "parity-webshop":
+            recorded(webshop().products.parent, "search")
         if name in WITH_JAVA:
             simulator_folder()
             find_java()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -139,6 +140,7 @@ class Goals:
         self.source: Kind = source
         self._products = products if isinstance(products, Products) else Listed(products)
         self._places = Places.of(products, source, warnings) if places is None else places
+        self._goal = lru_cache(maxsize=1 << 12)(self._made)  # a goal is asked for more than once
 
     def __len__(self) -> int:
         return len(self._places.order)
@@ -189,7 +191,7 @@ class Goals:
         at = SPLITS.index(split)
         return self._places.by_split[slice(*self._places.split_starts[at : at + 2])]
 
-    def _goal(self, group: int, choice: int) -> Goal:
+    def _made(self, group: int, choice: int) -> Goal:
         """One of the goals of an instruction."""
         product = self._products[int(self._places.products[group])]
         number = int(self._places.numbers[group])
