@@ -4,7 +4,7 @@ Steps and searches are timed with 1,000 products: the real ones where they are, 
 The original cannot be run beside it (see :mod:`benchmarks.parity_webshop`); what it was measured to
 cost stands as recorded. Then a curve over sizes of generated catalogues, up to the real one's: each
 is written in upstream's format, compiled, opened and searched, each in a process of its own. The
-files of the largest take 5 GB of disk until it is compiled.
+files of the largest take gigabytes of disk until it is compiled.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """WebShop through a real browser: the pages of ``site`` in Chromium, read and clicked as they are.
 
 Tasks, goals, prices and the expert are those of :class:`NativeSimulator`; observations, admissible
-actions, rewards and states are read from what the browser shows. So it is slow (a step takes a
-tenth of a second), and good for screenshots, and for showing that both are the same shop.
+actions, rewards and states are read from what the browser shows. So it is slow (a step takes
+tenths of a second), and good for screenshots, and for showing that both are the same shop.
 """
 
 from __future__ import annotations

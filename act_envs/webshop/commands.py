@@ -91,7 +91,7 @@ class Download:
 class Compile:
     """Turn upstream's files into a folder that opens at once and that processes share.
 
-    Takes 15 minutes for the full catalogue. Interrupted, it leaves what was there before.
+    Takes many minutes for the full catalogue. Interrupted, it leaves what was there before.
     """
 
     data_dir: Annotated[str | Path | None, _PATH] = None

@@ -143,7 +143,8 @@ class WebShopEnv(TextEnv):
     ) -> None:
         shop = open_shop(data_dir)
         engine = _engine(shop, nouns, attributes, compat)
-        simulator = NativeSimulator(engine, goals or shop.usual_goals, observation)
+        source = shop.usual_goals if goals is None else goals
+        simulator = NativeSimulator(engine, source, observation)
         super().__init__(
             simulator,
             split=split,
@@ -238,7 +239,7 @@ class WebShopBrowserEnv(TextEnv):
     The site of ``act-envs serve webshop`` on a free port of this machine, in a headless Chromium of
     its own, driven with selenium. Tasks, pages, actions, rewards and states are those of
     ``ACT/WebShop-v0`` (a test plays both side by side), read from the page that the browser shows.
-    A step takes a tenth of a second. Meant for screenshots, for agents that see, and for showing
+    A step takes tenths of a second. Meant for screenshots, for agents that see, and for showing
     that both are one shop.
 
     Needs the extra ``browser``, and Chromium with its driver (``apt-get install chromium
@@ -309,7 +310,8 @@ class WebShopBrowserEnv(TextEnv):
             raise UnknownArgument("generated products need no data_dir. Give products alone.")
         shop = open_shop(data_dir) if products is None else generated_shop(products)
         engine = _engine(shop, nouns, attributes)
-        simulator = BrowserSimulator(engine, goals or shop.usual_goals, observation)
+        source = shop.usual_goals if goals is None else goals
+        simulator = BrowserSimulator(engine, source, observation)
         super().__init__(
             simulator,
             split=split,

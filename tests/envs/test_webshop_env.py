@@ -159,6 +159,11 @@ def _everything(**kwargs: Any) -> list[Any]:
     return [task for split in SPLITS for task in env.tasks(split)]
 
 
+def test_an_empty_source_of_goals_is_no_default(tmp_path: Path) -> None:
+    with pytest.raises(UnknownArgument, match="source=''"):
+        make("ACT/WebShop-v0", data_dir=write_shop(tmp_path), goals="")
+
+
 def test_a_goal_and_prices_can_be_given() -> None:
     env = make()
     env.reset(seed=0)
