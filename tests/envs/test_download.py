@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 
 from act_envs import assets
-from act_envs.assets import cache_home, data_home, download, given_path
+from act_envs import download as fetching
+from act_envs.assets import cache_home, data_home, given_path
+from act_envs.download import download
 from act_envs.errors import DownloadError, UnknownArgument
 from act_envs.progress import Progress
 
@@ -99,7 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def remote(monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
-    monkeypatch.setattr(assets, "_PAUSE", 0.001)
+    monkeypatch.setattr(fetching, "_PAUSE", 0.001)
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
     with Remote() as server:
@@ -296,7 +298,7 @@ def test_encryption_is_not_given_up_on_the_way() -> None:
     import urllib.request
 
     request = urllib.request.Request("https://example.org/x")
-    follow = assets._Redirections().redirect_request
+    follow = fetching._Redirections().redirect_request
     with pytest.raises(DownloadError, match="redirects to 'http://"):
         follow(request, None, 302, "", {}, "http://example.org/x")
     assert follow(request, None, 302, "", {}, "https://example.org/y") is not None
@@ -392,17 +394,17 @@ def test_a_path_that_is_none_is_an_error(value: object) -> None:
 def test_an_interrupt_leaves_what_has_come(
     remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, calls = assets._write, iter([False, False, True])
+    write, calls = fetching._write, iter([False, False, True])
 
     def interrupted(*args: object) -> None:
         if next(calls):
             raise KeyboardInterrupt
         write(*args)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(assets, "_write", interrupted)
+    monkeypatch.setattr(fetching, "_write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         download(remote.url, tmp_path / "x")
-    monkeypatch.setattr(assets, "_write", write)
+    monkeypatch.setattr(fetching, "_write", write)
     have = (tmp_path / "x.part").stat().st_size
     assert have > 0
     remote.asked.clear()
