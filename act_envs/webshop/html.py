@@ -65,7 +65,13 @@ class Card(NamedTuple):
 
 
 def document(
-    engine: Engine, errand: Errand, visit: Visit, *, images: bool = False, person: bool = False
+    engine: Engine,
+    errand: Errand,
+    visit: Visit,
+    *,
+    images: bool = False,
+    person: bool = False,
+    bought: Visit | None = None,
 ) -> str:
     """One page.
 
@@ -75,6 +81,7 @@ def document(
         visit: where the shopper is.
         images: show pictures, which a browser then loads from upstream's addresses.
         person: the reader is one: ways to other errands, and after a purchase what was right.
+        bought: the purchase that has ended the errand; a person is told so on other pages.
     """
     elements = list(_elements(engine, errand, visit))
     layout = {
@@ -84,12 +91,14 @@ def document(
         pages.SUB_PAGE: _sub_page,
         pages.DONE: _done,
     }[visit.page]
+    over = bought if person and visit.page != pages.DONE else None
     return render(
         f"{visit.page}.html",
         page=visit.page,
         visit=visit,
         images=images,
         person=person,
+        receipt=over and links.write(engine, over),
         longest=MAX_ACTION,
         **layout(engine, errand, visit, elements),
     )

@@ -112,7 +112,6 @@ def create_app(
     app = Flask(__name__, static_folder=None, template_folder=None)
     kept = Sessions() if sessions is None else sessions
     style = resources.files("act_envs.webshop").joinpath("templates/shop.css").read_bytes()
-    policy = _POLICY.format(images="data: https: http:" if images else "data:")
 
     @app.get("/")
     def welcome() -> str:
@@ -144,7 +143,9 @@ def create_app(
             if session.bought is None or session.bought._replace(reward=None) != visit:
                 raise NotFound("This was not bought. Open the product and buy it there.")
             visit = session.bought
-        return document(engine, session.errand, visit, images=images, person=person)
+        return document(
+            engine, session.errand, visit, images=images, person=person, bought=session.bought
+        )
 
     @app.post("/shop/<name>/")
     def buy(name: str):
@@ -163,13 +164,24 @@ def create_app(
     def stylesheet() -> Response:
         return Response(style, mimetype="text/css", headers={"Cache-Control": "max-age=600"})
 
+    _guard(app, images)
+    return app
+
+
+def _guard(app: Flask, images: bool) -> None:
+    """What holds for every answer: failures are pages, too, and nothing foreign is loaded."""
+    policy = _POLICY.format(images="data: https: http:" if images else "data:")
+
     @app.errorhandler(links.BadAddress)
     def bad_address(error: links.BadAddress) -> tuple[str, int]:
         return _failure("This address leads nowhere", str(error)), error.status
 
     @app.errorhandler(HTTPException)
-    def failed(error: HTTPException) -> tuple[str, int]:
-        return _failure(error.name, error.description or ""), error.code or 500
+    def failed(error: HTTPException):
+        response = error.get_response()  # with the headers of its own, such as Allow
+        response.data = _failure(error.name, error.description or "")
+        response.content_type = "text/html; charset=utf-8"
+        return response
 
     @app.after_request
     def protect(response: Response) -> Response:
@@ -177,8 +189,6 @@ def create_app(
         for header, value in _HEADERS.items():
             response.headers.setdefault(header, value)
         return response
-
-    return app
 
 
 def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:

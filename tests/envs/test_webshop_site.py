@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import html.parser
 import json
 import re
@@ -182,10 +183,15 @@ def test_somebody_shops(client: FlaskClient) -> None:
     receipt = client.get(bought.location)
     assert ": times 1.0" in receipt.text
     assert Piece(pages.TEXT, "1.0") in Reader(receipt.text).pieces
-    # The first purchase counts, whatever is bought after it, and going back shows what was.
+    # The first purchase counts, whatever is bought after it, and going back says so.
     again = client.post(f"{shop}?page=item&words=tea&asin=B000TEA002")
     assert again.location == bought.location
-    assert client.get(f"{shop}?page=results&number=1&words=Brass+Arm+LAMP").text == found
+    left = client.get(f"{shop}?page=results&number=1&words=Brass+Arm+LAMP").text
+    before, notice, after = left.partition('<p class="over">')
+    told, _, rest = after.partition("</p>\n")
+    assert notice
+    assert bought.location.removeprefix(shop) in html.unescape(told)
+    assert before + rest == found
 
 
 def href_of(page: str, text: str) -> str:
@@ -206,7 +212,8 @@ def test_only_products_are_bought_and_only_errands_are_run(
     assert client.get("/shop/nobody/").status_code == 404
     assert client.post("/", data={"goal": MARKUP}).status_code == 404
     assert client.get("/../../etc/passwd").status_code == 404
-    assert client.put("/").status_code == 405
+    refused = client.put("/")
+    assert (refused.status_code, "POST" in refused.headers["Allow"]) == (405, True)
 
 
 def test_every_answer_forbids_scripts(client: FlaskClient) -> None:
