@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ import tyro
 from act_envs.alfworld import manifest
 from act_envs.alfworld.export import Generate
 from act_envs.alfworld.files import find_source
-from act_envs.assets import alone, data_home, download, given_path, on_disk, refuse_folder
-from act_envs.errors import AssetsNotFound, GameFileError
+from act_envs.assets import data_home, given_path
+from act_envs.download import install
+from act_envs.errors import GameFileError
 
 __all__ = ["CheckData", "Download", "Generate"]
 
@@ -45,10 +45,7 @@ class Download:
         home = data_home() if self.data_dir is None else given_path(self.data_dir, "--data-dir")
         suffix = ".tar.xz" if self.origin.endswith(".tar.xz") else ".zip"
         target = home / "alfworld" / f"{_NAME}{suffix}"
-        with on_disk(target):
-            refuse_folder(target)
-            if not (target.exists() and _is_right(target)):
-                self._fetch(target)
+        install(_url(self.origin), target, _is_right, max_size=_MAX_SIZE)
         print(f"The official games are in {target}.")
         if (found := find_source(self.data_dir)) != target:
             print(f"But {found} goes before it (ALFWORLD_DATA, or a folder of games beside it).")
@@ -56,34 +53,6 @@ class Download:
             print(f"Next: export ACT_DATA_DIR={shlex.quote(str(home.absolute()))}")
         print("Next: act-envs play alfworld --split valid_unseen")
         return 0
-
-    def _fetch(self, target: Path) -> None:
-        """Put the archive in its place, unless another process has done so meanwhile."""
-        arrived = target.with_name(f"{target.name}.unverified")
-        rejected = target.with_name(f"{target.name}.rejected")
-        lock = target.with_name(f"{target.name}.lock")
-        refuse_folder(arrived)
-        refuse_folder(rejected)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with alone(lock):
-            try:
-                if target.exists() and _is_right(target):
-                    return
-                # It may be there already, where an earlier run ended before it was checked.
-                if not (arrived.exists() and _is_right(arrived)):
-                    url = _url(self.origin)
-                    print(f"fetching {self.origin}", flush=True)
-                    download(url, arrived, max_size=_MAX_SIZE)
-                    if not _is_right(arrived):
-                        arrived.replace(rejected)
-                        raise GameFileError(
-                            f"what came from {self.origin} is not the official archive (see "
-                            f"above). It is kept in {rejected} and will not be played. Fetch from "
-                            "another place: act-envs download alfworld --from URL"
-                        )
-                arrived.replace(target)
-            finally:
-                lock.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -121,11 +90,4 @@ def _is_right(archive: Path) -> bool:
 
 
 def _url(origin: str) -> str:
-    if "://" in origin:
-        return origin
-    path = given_path(origin, "--from").absolute()
-    if path.is_file() and not os.access(path, os.R_OK):
-        raise AssetsNotFound(f"{path} may not be read. Make it readable, or give a URL.")
-    if not path.is_file():
-        raise AssetsNotFound(f"there is no file {path}. Give a URL or an archive with --from.")
-    return path.as_uri()
+    return origin if "://" in origin else given_path(origin, "--from").absolute().as_uri()

@@ -8,12 +8,14 @@ import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from act_envs.assets import alone, data_home, download, given_path, on_disk, refuse_folder
+from act_envs.assets import data_home, given_path
+from act_envs.download import install
 from act_envs.errors import AssetsNotFound, CatalogueError
 from act_envs.progress import Progress
 from act_envs.webshop.catalogue import Warnings, find_source, read_products
@@ -58,11 +60,8 @@ class Download:
         home = data_home() if self.data_dir is None else given_path(self.data_dir, "--data-dir")
         folder = home / "webshop"
         for url in self._urls(self.origin):
-            target = folder / url.rpartition("/")[2]
-            with on_disk(target):
-                refuse_folder(target)
-                if not (target.exists() and _is_whole(target, target.name)):
-                    _fetch(url, target)
+            name = url.rpartition("/")[2]
+            install(url, folder / name, partial(_is_whole, name=name), max_size=_MAX_SIZE)
         print(f"WebShop's files are in {folder}.")
         if (found := find_source(self.data_dir).products).parent != folder:
             print(f"But {found} goes before them.")
@@ -176,36 +175,8 @@ class CheckData:
         return 0
 
 
-def _fetch(url: str, target: Path) -> None:
-    """Put a file in its place, unless another process has done so meanwhile."""
-    arrived = target.with_name(f"{target.name}.unverified")
-    rejected = target.with_name(f"{target.name}.rejected")
-    lock = target.with_name(f"{target.name}.lock")
-    refuse_folder(arrived)
-    refuse_folder(rejected)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with alone(lock):
-        try:
-            if target.exists() and _is_whole(target, target.name):
-                return
-            # It may be there already, where an earlier run ended before it was checked.
-            if not (arrived.exists() and _is_whole(arrived, target.name)):
-                print(f"fetching {url}", flush=True)
-                download(url, arrived, max_size=_MAX_SIZE)
-                if not _is_whole(arrived, target.name):
-                    arrived.replace(rejected)
-                    raise CatalogueError(
-                        f"what came from {url} is not WebShop's {target.name} (see above). It is "
-                        f"kept in {rejected} and will not be read. Fetch from another place: "
-                        "act-envs download webshop --from URL"
-                    )
-            arrived.replace(target)
-        finally:
-            lock.unlink(missing_ok=True)
-
-
 def _is_whole(path: Path, name: str) -> bool:
-    """Whether a file can be read to its end and holds anything; says what it finds."""
+    """Whether a file, of that name in the end, holds anything and can be read; says what it has."""
     print(f"checking {path}", flush=True)
     try:
         count = _count(path, name)

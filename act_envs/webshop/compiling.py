@@ -68,13 +68,18 @@ def compile_shop(
     noted = Warnings() if warnings is None else warnings
     with _on_disk(folder):
         _refuse_others(folder)
+        new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
-            _clear(folder)  # what processes that were killed have left
-            try:
-                return _compile(products, folder, source, total, noted)
-            finally:
-                _clear(folder)
+        try:
+            with _alone(folder):
+                _clear(folder)  # what processes that were killed have left
+                try:
+                    return _compile(products, folder, source, total, noted)
+                finally:
+                    _clear(folder)
+        finally:
+            if new and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _compile(

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from act_envs.errors import CatalogueError
 from act_envs.protocol import MAX_ACTION
 from act_envs.webshop import pages
 from act_envs.webshop.catalogue import Product
@@ -182,9 +183,17 @@ class Engine:
         return self.found(visit.keywords)[end - pages.PER_PAGE : end]
 
     def product(self, asin: str) -> Product:
-        """A product that a visit is at, or that was found."""
+        """A product that a visit is at, or that was found.
+
+        Raises:
+            CatalogueError: a damaged search index has found what the catalogue does not have.
+        """
         product = self.shop.find(asin)
-        assert product is not None
+        if product is None:
+            raise CatalogueError(
+                f"the catalogue has no product {asin!r:.60}, which it should. It is damaged. Run: "
+                "act-envs check-data webshop"
+            )
         return product
 
     def value(self, asin: str, text: str) -> tuple[str, str] | None:

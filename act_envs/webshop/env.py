@@ -266,7 +266,8 @@ class WebShopBrowserEnv(TextEnv):
     ## Arguments
     - ``split``, ``data_dir``, ``goals``, ``nouns``, ``attributes``, ``step_limit``, ``admissible``:
       as ``ACT/WebShop-v0``. There is no ``compat``.
-    - ``products`` (None): sell so many generated products instead of those of ``data_dir``.
+    - ``products`` (None): sell so many generated products instead of those of ``data_dir``;
+      ``seed_of_products`` (0) decides which.
     - ``observation`` (``"text"``): ``"text"`` or ``"text_rich"``.
     - ``render_mode`` (None): ``"rgb_array"`` for screenshots, (height, width, 3) uint8; ``"ansi"``
       or None.
@@ -290,6 +291,7 @@ class WebShopBrowserEnv(TextEnv):
         *,
         data_dir: str | Path | None = None,
         products: int | None = None,
+        seed_of_products: int = 0,
         goals: Source | None = None,
         observation: str = "text",
         nouns: str | Path | Mapping[str, Sequence[str]] = "rule",
@@ -308,7 +310,10 @@ class WebShopBrowserEnv(TextEnv):
             ) from error
         if products is not None and data_dir is not None:
             raise UnknownArgument("generated products need no data_dir. Give products alone.")
-        shop = open_shop(data_dir) if products is None else generated_shop(products)
+        if products is None:
+            shop = open_shop(data_dir)
+        else:
+            shop = generated_shop(products, seed_of_products)
         engine = _engine(shop, nouns, attributes)
         source = shop.usual_goals if goals is None else goals
         simulator = BrowserSimulator(engine, source, observation)

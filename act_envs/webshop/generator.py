@@ -92,10 +92,13 @@ def write(seed: int, count: int, folder: Path, done: Callable[[], object] = lamb
         done: called after each product.
 
     Raises:
-        UnknownArgument: a number is none, or the folder holds a catalogue that was not generated.
+        UnknownArgument: a number is none, there is to be no product, or the folder holds a
+            catalogue that was not generated.
         DownloadError: the folder cannot be written.
     """
     listings = generate(seed, count)
+    if not count:
+        raise UnknownArgument("a catalogue of 0 products cannot be played. Ask for 1 or more.")
     parts = [folder / f"{name}.part" for name in _FILES]
     with on_disk(folder), contextlib.ExitStack() as stack:
         folder.mkdir(parents=True, exist_ok=True)

@@ -63,7 +63,12 @@ class Strings:
         return len(self._ends)
 
     def __getitem__(self, index: int) -> str:
-        return str(self._bytes(index), "utf-8", "surrogatepass")
+        try:
+            return str(self._bytes(index), "utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            raise CatalogueError(
+                f"a text of the catalogue is damaged: {error}. Run: act-envs check-data webshop"
+            ) from error
 
     def find(self, string: str) -> int | None:
         """The index of a string where they are in ascending order; None where it is not there."""

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from act_envs import download as fetching
 from act_envs.alfworld import archives, commands, manifest, store
 from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.files import SPLITS, find_source, fingerprint, is_solvable, read_games
@@ -710,7 +711,7 @@ def test_download_verifies_and_is_then_found(
     assert source.read_bytes() == right.read_bytes()
     assert [path.name for path in source.parent.iterdir()] == [source.name]
     assert main(["check-data", "alfworld"]) == 0
-    monkeypatch.setattr(commands, "download", None)  # it need not be fetched again
+    monkeypatch.setattr(fetching, "download", None)  # it need not be fetched again
     assert main(["download", "alfworld", "--from", right.as_uri()]) == 0
 
 
@@ -761,7 +762,7 @@ def test_an_archive_with_more_games_is_not_the_official_one(
 ) -> None:
     more = [*entries, (NAME.format(f"train/{KIND}/x"), entries[0][1])]
     origin = str(make_zip(tmp_path / "more.zip", more))
-    with pytest.raises(GameFileError, match="not the official archive"):
+    with pytest.raises(DownloadError, match="is not right"):
         commands.Download(origin=origin)()
 
 
@@ -819,7 +820,7 @@ def test_a_folder_in_the_way_of_the_archive(
     monkeypatch: pytest.MonkeyPatch,
     suffix: str,
 ) -> None:
-    monkeypatch.setattr(commands, "download", None)  # it is found out before
+    monkeypatch.setattr(fetching, "download", None)  # it is found out before
     (tmp_path / f"ACT_DATA_DIR/alfworld/json_2.1.2_tw-pddl.zip{suffix}").mkdir(parents=True)
     with pytest.raises(DownloadError, match="another folder"):
         commands.Download(origin=str(tmp_path / "right.zip"))()

@@ -132,7 +132,13 @@ def test_numbers_that_are_none(seed: int, count: int) -> None:
         generate(seed, count)
 
 
-@pytest.mark.parametrize("count", [0, 1, 400])
+def test_a_catalogue_without_products_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(UnknownArgument, match="0 products"):
+        write(0, 0, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("count", [1, 400])
 def test_what_is_written_is_read_as_the_same_products(tmp_path: Path, count: int) -> None:
     done = []
     write(3, count, tmp_path / "new", lambda: done.append(1))

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from act_envs import assets, progress
+from act_envs import download, progress
 from act_envs.cli import main
 from act_envs.errors import (
     AssetsNotFound,
@@ -32,7 +32,9 @@ from act_envs.webshop import compiled, compiling
 from act_envs.webshop import shop as shop_module
 from act_envs.webshop.catalogue import Instruction, Product, Warnings, find_source, read_products
 from act_envs.webshop.compiled import NAME, check_compiled, read_manifest
+from act_envs.webshop.engine import Engine
 from act_envs.webshop.goals import KINDS, SPLITS, Kind, split_of
+from act_envs.webshop.nouns import nouns_of
 from act_envs.webshop.shop import Shop, compile_shop, open_shop
 from act_envs.webshop.store import decode, encode
 from tests.envs.webshop_shop import FACTS, HUMAN, LAMP, SHOP, TEA, write_shop
@@ -186,8 +188,9 @@ def test_the_same_asin_twice(tmp_path: Path) -> None:
         Shop.of(twice)
     with pytest.raises(CatalogueError, match="'A'"):
         compile_shop(twice, tmp_path)
+    assert tmp_path.exists()
     with pytest.raises(CatalogueError, match="no product"):
-        compile_shop([], tmp_path)
+        compile_shop([], tmp_path / "new")
     assert not list(tmp_path.iterdir())
 
 
@@ -266,6 +269,19 @@ def test_a_damaged_record_is_named(copy: Path) -> None:
         assert shop.products[6] == some_products()[6]
         with pytest.raises(CatalogueError, match=r"products\.jsonl: record 7 is damaged"):
             shop.products[7]
+
+
+@pytest.mark.parametrize("other", [b"b", b"\xff"])
+def test_a_damaged_name_is_found_out_in_the_shop(copy: Path, other: bytes) -> None:
+    path = contents_of(copy) / "index" / "id_text.npy"
+    whole, name = path.read_bytes(), some_products()[7].asin.encode()
+    path.write_bytes(whole.replace(name, other * len(name)))
+    shop = Shop.load(copy)
+    with pytest.raises(CatalogueError, match=r"damaged.*act-envs check-data webshop"):
+        [
+            Engine(shop, nouns_of("rule")).product(asin)
+            for asin in shop.search("lamp sock tea cable")
+        ]
 
 
 def test_damaged_manifests(copy: Path) -> None:
@@ -491,7 +507,7 @@ def test_too_many_combinations_are_logged(caplog: pytest.LogCaptureFixture) -> N
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
     """A mirror of the invented shop: its URL, and the names that were asked for."""
     place, asked = write_shop(tmp_path / "mirror" / "a folder"), list[str]()
-    monkeypatch.setattr(assets, "_PAUSE", 0.001)
+    monkeypatch.setattr(download, "_PAUSE", 0.001)
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
 
@@ -608,4 +624,4 @@ def test_compile_names_a_damaged_file(tmp_path: Path, capsys: pytest.CaptureFixt
     path.write_bytes(path.read_bytes()[:-20])
     assert main(["compile", "webshop", "--data-dir", str(tmp_path)]) == 2
     assert "items_shuffle.json: record 3" in capsys.readouterr().err
-    assert not list((tmp_path / NAME).iterdir())
+    assert not (tmp_path / NAME).exists()
