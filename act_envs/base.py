@@ -7,7 +7,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import gymnasium as gym
 
@@ -49,6 +49,9 @@ class TextEnv(gym.Env[str, str]):
 
     # Gymnasium reads and copies it as a plain dict.
     metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012
+
+    slow: ClassVar[bool] = False
+    """Whether a step takes so long that ``gym.make_vec`` puts environments into processes."""
 
     def __init__(
         self,

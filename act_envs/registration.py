@@ -32,7 +32,11 @@ def register_all() -> None:
     """
     for env_id, entry_point in _ENTRY_POINTS.items():
         gym.register(
-            id=env_id, entry_point=entry_point, order_enforce=False, disable_env_checker=True
+            id=env_id,
+            entry_point=entry_point,
+            vector_entry_point=f"act_envs.vector:{env_id}",
+            order_enforce=False,
+            disable_env_checker=True,
         )
 
 

@@ -176,6 +176,8 @@ class ScienceWorldEnv(TextEnv):
         MissingExtra: the ``scienceworld`` package is not installed.
     """
 
+    slow = True
+
     def __init__(
         self,
         split: str = "train",

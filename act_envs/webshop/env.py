@@ -284,6 +284,7 @@ class WebShopBrowserEnv(TextEnv):
 
     # Gymnasium reads and copies it as a plain dict.
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
+    slow = True
 
     def __init__(
         self,
