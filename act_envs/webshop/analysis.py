@@ -47,12 +47,18 @@ def terms(text: str) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """The tokens of a text in order, as they are written."""
-    code_points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    classes = _classes()[code_points].tobytes()
+    if text.isascii():
+        classes = text.encode().translate(_ascii_classes())
+    else:
+        classes = _classes()[_code_points(text)].tobytes()
     spans = [found.span() for found in _SCAN.finditer(classes) if not found.lastindex]
-    if any(end - start > LONGEST // 2 for start, end in spans):
-        spans = _limited(classes, code_points)
+    if any([end - start > LONGEST // 2 for start, end in spans]):
+        spans = _limited(classes, _code_points(text))
     return [text[start:end] for start, end in spans]
+
+
+def _code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -81,6 +87,11 @@ def _classes() -> np.ndarray:
             first, _, last = pair.partition("-")
             table[int(first, 16) : int(last or first, 16) + 1] = ord(letter)
     return table
+
+
+@lru_cache(maxsize=1)
+def _ascii_classes() -> bytes:
+    return _classes()[:256].tobytes()
 
 
 def _grammar() -> bytes:

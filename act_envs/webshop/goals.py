@@ -140,7 +140,9 @@ class Goals:
         self.source: Kind = source
         self._products = products if isinstance(products, Products) else Listed(products)
         self._places = Places.of(products, source, warnings) if places is None else places
-        self._goal = lru_cache(maxsize=1 << 12)(self._made)  # a goal is asked for more than once
+        # A goal is asked for more than once, and by its name at every reset.
+        self._goal = lru_cache(maxsize=1 << 12)(self._made)
+        self._named = lru_cache(maxsize=1 << 12)(self._find)
 
     def __len__(self) -> int:
         return len(self._places.order)
@@ -165,6 +167,9 @@ class Goals:
 
     def find(self, goal_id: str) -> Goal | None:
         """The goal of that name, None where there is none."""
+        return self._named(goal_id)
+
+    def _find(self, goal_id: str) -> Goal | None:
         source, _, rest = goal_id.partition("/")
         asin, _, written = rest.rpartition("/")
         number = int(written) if written.isdecimal() and len(written) < 19 else -1
