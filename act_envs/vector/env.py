@@ -87,7 +87,8 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
     - ``num_envs`` (1).
     - ``workers`` (None): how many worker processes; 0 for none. None stands for 0 where steps are
       fast, else for as many as there are processors.
-    - ``timeout`` (60): seconds after which a worker that does not answer is ended.
+    - ``timeout`` (60): seconds after which a worker that does not answer to a step is ended;
+      resets and calls have as many for each environment.
     - ``autoreset_mode`` (``"NextStep"``).
     - all others: those of the environments.
 

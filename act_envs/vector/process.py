@@ -34,7 +34,7 @@ class Worker:
 
     Args:
         blueprint: what it makes.
-        timeout: seconds that it has for an answer.
+        timeout: seconds that it has for an answer: to all actions together, or to each other order.
 
     Attributes:
         busy: whether there are answers that nobody has waited for.
@@ -79,7 +79,8 @@ class Worker:
         Raises:
             WorkerDied: it has.
         """
-        self._deadline = time.monotonic() + self._timeout
+        others = sum(type(order) is not str for _, order in orders)
+        self._deadline = time.monotonic() + self._timeout * max(1, others)
         self.busy = True
         self._send(orders)
 
@@ -94,7 +95,7 @@ class Worker:
             answer = self._channel.receive(self._deadline)
         except TimeoutError:
             self.kill()
-            raise WorkerDied(f"no answer within {self._timeout:g} seconds") from None
+            raise WorkerDied(f"no answer in time (timeout={self._timeout:g})") from None
         except Garbled as error:
             self.kill()
             raise WorkerDied(f"an answer that is none: {error}") from None
@@ -111,7 +112,7 @@ class Worker:
             self._channel.send(message, self._deadline)
         except TimeoutError:
             self.kill()
-            raise WorkerDied(f"orders not taken within {self._timeout:g} seconds") from None
+            raise WorkerDied(f"orders not taken in time (timeout={self._timeout:g})") from None
         except ChannelClosed:
             raise WorkerDied(self._how()) from None
 
