@@ -52,7 +52,7 @@ def tokens(text: str) -> list[str]:
     else:
         classes = _classes()[_code_points(text)].tobytes()
     spans = [found.span() for found in _SCAN.finditer(classes) if not found.lastindex]
-    if any([end - start > LONGEST // 2 for start, end in spans]):
+    if any(end - start > LONGEST // 2 for start, end in spans):
         spans = _limited(classes, _code_points(text))
     return [text[start:end] for start, end in spans]
 
