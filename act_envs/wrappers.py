@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import RecordConstructorArgs
+from gymnasium.vector import VectorEnv, VectorWrapper
 
 from act_envs.base import TextEnv
 from act_envs.errors import SnapshotMismatch, UnknownArgument
 from act_envs.types import Snapshot, Turn
+from act_envs.vector import TextVectorEnv
 
 _Step = tuple[str, float, bool, bool, dict[str, Any]]
+_Texts = tuple[str, ...]
+_Steps = tuple[_Texts, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 
 
 def _text_env(env: gym.Env[str, str]) -> TextEnv:
@@ -126,34 +133,25 @@ class TranscriptRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
 
     Raises:
         UnknownArgument: the folder of ``path`` does not exist.
-
-    Attributes:
-        turns: the turns of the current episode.
     """
 
     def __init__(self, env: gym.Env[str, str], path: str | Path | None = None) -> None:
         RecordConstructorArgs.__init__(self, path=None if path is None else str(path))
         super().__init__(env)
         _text_env(env)
-        self._path = None if path is None else Path(path)
-        if self._path is not None and not self._path.parent.is_dir():
-            raise UnknownArgument(
-                f"the folder of {self._path} does not exist. Make it, or choose another path."
-            )
-        self._head: dict[str, Any] | None = None
-        self.turns: list[Turn] = []
+        self._path = _checked(path)
+        self._transcript = _Transcript()
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns of the current episode."""
+        return self._transcript.turns
 
     def reset(self, **kwargs: Any) -> tuple[str, dict[str, Any]]:
         """Reset and begin a new transcript."""
         observation, info = self.env.reset(**kwargs)
-        self._write(finished=False)  # after it: a reset that is refused ends no episode
-        spec = self.spec
-        self.turns = []
-        self._head = {
-            "env_id": spec.id if spec else "",
-            **{key: info[key] for key in ("task_id", "split", "kind", "goal")},
-            "observation": observation,
-        }
+        # After it: a reset that is refused ends no episode.
+        _append(self._path, self._transcript.begin(self.spec, observation, info))
         return observation, info
 
     def step(self, action: str) -> _Step:
@@ -161,27 +159,157 @@ class TranscriptRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
         observation, reward, terminated, truncated, info = self.env.step(action)
         self.turns.append(Turn(action, observation, float(reward), info["action_valid"]))
         if terminated or truncated:
-            self._write(finished=True, info=info)
+            _append(self._path, self._transcript.end(finished=True, won=info["won"]))
         return observation, float(reward), terminated, truncated, info
 
     def close(self) -> None:
         """Write an unfinished episode, and close whatever becomes of that."""
         try:
-            self._write(finished=False)
+            _append(self._path, self._transcript.end())
         finally:
             super().close()
 
-    def _write(self, *, finished: bool, info: dict[str, Any] | None = None) -> None:
-        head, self._head = self._head, None
-        if head is None or self._path is None:
-            return
-        score = sum(turn.reward for turn in self.turns)
-        record = {
-            **head,
-            "finished": finished,
-            "score": score,
-            "won": bool(info and info["won"]),
-            "turns": [asdict(turn) for turn in self.turns],
+
+class VectorTranscriptRecorder(
+    VectorWrapper[_Texts, Iterable[str], _Texts, Iterable[str], np.ndarray]
+):
+    """``TranscriptRecorder`` for the environments of ``gym.make_vec``, in every autoreset mode.
+
+    The records are those that the environments would give one by one, in the order in which the
+    episodes end. An episode that is given up, because its environment failed again and again, is
+    written as unfinished with the cause under ``"fault"``, a key that no other record has. The
+    action that failed was not taken, and is no turn of it.
+
+    Args:
+        env: what ``gym.make_vec("ACT/...")`` makes, wrapped or not.
+        path: as for ``TranscriptRecorder``.
+
+    Raises:
+        UnknownArgument: ``env`` is something else, or the folder of ``path`` does not exist.
+    """
+
+    def __init__(
+        self,
+        env: VectorEnv[_Texts, Iterable[str], np.ndarray],
+        path: str | Path | None = None,
+    ) -> None:
+        if not isinstance(env.unwrapped, TextVectorEnv):
+            raise UnknownArgument(
+                f"this wrapper needs a TextVectorEnv, not {type(env.unwrapped).__name__}. Give "
+                "what gym.make_vec('ACT/...', num_envs=n) makes; for one environment there is "
+                "TranscriptRecorder."
+            )
+        super().__init__(env)
+        self._path = _checked(path)
+        self._transcripts = [_Transcript() for _ in range(env.num_envs)]
+
+    @property
+    def turns(self) -> list[list[Turn]]:
+        """The turns of the current episode of each environment."""
+        return [transcript.turns for transcript in self._transcripts]
+
+    def reset(
+        self, *, seed: Any = None, options: dict[str, Any] | None = None
+    ) -> tuple[_Texts, dict[str, Any]]:
+        """Reset all or some, and begin new transcripts of those."""
+        observations, infos = self.env.reset(seed=seed, options=options)
+        begun = np.flatnonzero(infos["_task_id"])  # info has those alone that were reset
+        records = []
+        for place in begun.tolist():
+            records += self._begin(place, observations, infos)
+        _append(self._path, records)
+        return observations, infos
+
+    def step(self, actions: Iterable[str]) -> _Steps:
+        """Step and record; a step that resets an environment begins a new transcript of it."""
+        if isinstance(actions, Iterator):  # it can be read once
+            actions = [*actions]
+        observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        ended, records = terminated | truncated, []
+        for place, action in enumerate(actions):
+            if infos["step"][place] == 0 and not ended[place]:  # reset, and no action was taken
+                records += self._begin(place, observations, infos)
+                continue
+            seen, info = observations, infos
+            if again := ended[place] and "final_info" in infos:  # the next episode has begun
+                seen, info = infos["final_obs"], infos["final_info"]
+            transcript = self._transcripts[place]
+            if "fault" in info and info["_fault"][place]:
+                records += transcript.end(fault=info["fault"][place])
+            else:
+                valid = bool(info["action_valid"][place])
+                turn = Turn(str(action), seen[place], float(rewards[place]), valid)
+                transcript.turns.append(turn)
+                if ended[place]:
+                    records += transcript.end(finished=True, won=bool(info["won"][place]))
+            if again:
+                records += self._begin(place, observations, infos)
+        _append(self._path, records)
+        return observations, rewards, terminated, truncated, infos
+
+    def close(self, **kwargs: Any) -> None:
+        """Write the unfinished episodes, and close whatever becomes of that."""
+        try:
+            _append(self._path, [r for each in self._transcripts for r in each.end()])
+        finally:
+            super().close(**kwargs)
+
+    def _begin(
+        self, place: int, observations: Sequence[str], infos: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        info = {key: infos[key][place] for key in _HEAD}
+        return self._transcripts[place].begin(self.spec, observations[place], info)
+
+
+_HEAD = ("task_id", "split", "kind", "goal")  # what a record repeats of info
+
+
+class _Transcript:
+    """An episode as it passes by, and the record that it gives once: none, or one, as a list.
+
+    Attributes:
+        turns: those of the episode; they stay when it has ended, until the next begins.
+    """
+
+    def __init__(self) -> None:
+        self._head: dict[str, Any] | None = None
+        self.turns: list[Turn] = []
+
+    def begin(
+        self, spec: EnvSpec | None, observation: str, info: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Begin another episode; the record of the one before, where that had not ended."""
+        cut_short = self.end()
+        self.turns = []
+        self._head = {
+            "env_id": spec.id if spec else "",
+            **{key: info[key] for key in _HEAD},
+            "observation": observation,
         }
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")  # ASCII: an action may hold what UTF-8 cannot
+        return cut_short
+
+    def end(
+        self, *, finished: bool = False, won: bool = False, **more: Any
+    ) -> list[dict[str, Any]]:
+        """End the episode; its record, where there is an episode that had not ended."""
+        head, self._head = self._head, None
+        if head is None:
+            return []
+        score = sum(turn.reward for turn in self.turns)
+        turns = [asdict(turn) for turn in self.turns]
+        return [{**head, "finished": finished, "score": score, "won": won, "turns": turns, **more}]
+
+
+def _checked(path: str | Path | None) -> Path | None:
+    if path is not None and not Path(path).parent.is_dir():
+        raise UnknownArgument(
+            f"the folder of {path} does not exist. Make it, or choose another path."
+        )
+    return None if path is None else Path(path)
+
+
+def _append(path: Path | None, records: Sequence[Mapping[str, Any]]) -> None:
+    if path is None or not records:
+        return
+    with path.open("a", encoding="utf-8") as file:  # ASCII: an action may hold what UTF-8 cannot
+        file.write("".join(json.dumps(record) + "\n" for record in records))

@@ -9,7 +9,7 @@ from act_envs.alfworld.files import find_source
 from act_envs.alfworld.generator import GeneratedGames
 from act_envs.alfworld.reference import ReferenceSimulator
 from act_envs.alfworld.simulator import NativeSimulator
-from act_envs.alfworld.store import GameStore
+from act_envs.alfworld.store import open_store
 from act_envs.base import TextEnv
 from act_envs.errors import UnknownArgument, nearest
 
@@ -129,7 +129,7 @@ class ALFWorldEnv(TextEnv):
         render_mode: str | None = None,
         **unknown: Any,
     ) -> None:
-        store = GameStore(find_source(data_dir))
+        store = open_store(find_source(data_dir))
         if backend == "native":
             simulator = NativeSimulator(
                 "alfworld",

@@ -13,13 +13,16 @@ import functools
 import hashlib
 import json
 import logging
+import mmap
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from act_envs.alfworld import game as compiled
 from act_envs.alfworld.compiler import read_game
@@ -37,6 +40,28 @@ _DIGEST = 16  # bytes
 _IN_MEMORY = 256  # games; one takes up to 100 kB
 
 
+_Packed = Mapping[str, bytes | memoryview]  # games by task id
+_stores: WeakValueDictionary[Path, GameStore] = WeakValueDictionary()
+_opening = threading.Lock()
+
+
+def open_store(source: Path) -> GameStore:
+    """The games of a source, shared by all in this process who play them, unless it has changed.
+
+    Args:
+        source: a folder of the split folders, or an archive of one (``files.find_source``).
+
+    Raises:
+        GameFileError: the source cannot be read.
+    """
+    key = source.resolve()
+    with _opening:
+        store = _stores.get(key)
+        if store is None or store.changed():
+            store = _stores[key] = GameStore(source)
+        return store
+
+
 class GameStore:
     """The games of one source. Opens a split when it is first asked for.
 
@@ -48,9 +73,16 @@ class GameStore:
 
     def __init__(self, source: Path) -> None:
         self.source = source
-        self._packed: dict[str, dict[str, bytes]] = {}  # by split and task id
+        self._packed: dict[str, _Packed] = {}  # by split
+        self._fingerprints: dict[str, str] = {}  # of the splits that were opened
         self._tasks: dict[str, tuple[Task, ...]] = {}  # by split; every reset asks for them
         self._load = functools.lru_cache(_IN_MEMORY)(self._unpack)
+
+    def changed(self) -> bool:
+        """Whether the files are others than those that were opened."""
+        return any(
+            fingerprint(self.source, split) != known for split, known in self._fingerprints.items()
+        )
 
     def tasks(self, split: str) -> Sequence[Task]:
         """Every task of a split, in the order of the ids.
@@ -100,19 +132,20 @@ class GameStore:
 
     def _unpack(self, task_id: str) -> Game:
         task = self.task(task_id)
-        return Game.unpack(self._packed[task.split][task_id])
+        return Game.unpack(bytes(self._packed[task.split][task_id]))
 
-    def _open(self, split: str) -> dict[str, bytes]:
+    def _open(self, split: str) -> _Packed:
         if split not in SPLITS:
             raise UnknownSplit(f"unknown split {split!r}. {nearest(split, SPLITS)}")
         if split not in self._packed:
-            games = _cached(self.source, split)
+            known = fingerprint(self.source, split)
+            games = _cached(self.source, split, known)
             if not games:
                 raise AssetsNotFound(
                     f"{self.source} holds no games of the split {split!r}. Run: act-envs download "
                     "alfworld, or name another place with data_dir= or ALFWORLD_DATA."
                 )
-            self._packed[split] = games
+            self._packed[split], self._fingerprints[split] = games, known
         return self._packed[split]
 
 
@@ -131,9 +164,15 @@ def _similar(task_id: str, known: Iterable[str]) -> list[str]:
     return [task for name in near or list(by_folder)[:3] for task in by_folder[name]]
 
 
-def _cached(source: Path, split: str) -> dict[str, bytes]:
-    """The packed games of a split, by task id: from the cache, else compiled and cached."""
-    version = f"{fingerprint(source, split)}-{compiled.FORMAT}"
+def _cached(source: Path, split: str, known: str) -> _Packed:
+    """The packed games of a split: from the cache, which processes share, else compiled.
+
+    Args:
+        source: where they come from.
+        split: the split.
+        known: the fingerprint of its files.
+    """
+    version = f"{known}-{compiled.FORMAT}"
     origin = hashlib.blake2b(os.fsencode(source.resolve()), digest_size=8).hexdigest()
     try:
         folder = cache_home() / "alfworld"
@@ -148,6 +187,7 @@ def _cached(source: Path, split: str) -> dict[str, bytes]:
             if games is None:
                 games = _compile(source, split)
                 _write(path, games, stale=f"{origin}-{split}-*")
+                games = _read(path) or games
     return games
 
 
@@ -163,23 +203,25 @@ def _compile(source: Path, split: str) -> dict[str, bytes]:
     return dict(sorted(games.items()))
 
 
-def _read(path: Path) -> dict[str, bytes] | None:
-    """The games in a cache file; None where there is none, or none that can be trusted."""
+def _read(path: Path) -> _Packed | None:
+    """The games in a cache file, mapped; None where there is none, or none that can be trusted."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size  # nothing of an empty file can be mapped
+            mapped = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         _warn(f"cannot read {path.parent}: {error.strerror}")
         return None
-    start = len(_LAYOUT) + _DIGEST
+    content, start = memoryview(mapped), len(_LAYOUT) + _DIGEST
     if content[:start] != _LAYOUT + _digest(content[start:]):
         _log.warning("%s is damaged; compiling the games again", path)
         return None
-    index, _, packed = content[start:].partition(b"\n")
-    games, at = {}, 0
-    for task_id, size in json.loads(index):
-        games[task_id] = packed[at : at + size]
+    at = mapped.find(b"\n", start) + 1
+    games = {}
+    for task_id, size in json.loads(bytes(content[start:at])):
+        games[task_id] = content[at : at + size]
         at += size
     return games
 
@@ -206,7 +248,7 @@ def _write(path: Path, games: dict[str, bytes], *, stale: str) -> None:
         _warn(f"cannot write to {path.parent}: {error.strerror}")
 
 
-def _digest(content: bytes) -> bytes:
+def _digest(content: bytes | memoryview) -> bytes:
     return hashlib.blake2b(content, digest_size=_DIGEST).digest()
 
 

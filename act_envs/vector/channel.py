@@ -12,6 +12,7 @@ _MARK = b"ACT\x01"
 _HEAD = struct.Struct(">4sQ")  # the mark, and how many bytes follow
 _LARGEST = 1 << 32  # bytes of a message
 _CHUNK = 1 << 20
+_GRACE = 1e-3  # seconds for what has arrived already when its deadline has passed
 
 
 class ChannelClosed(Exception):
@@ -20,6 +21,10 @@ class ChannelClosed(Exception):
 
 class Garbled(Exception):
     """What came is no message."""
+
+
+class Unsendable(Exception):
+    """The message cannot be pickled."""
 
 
 class Channel:
@@ -32,21 +37,20 @@ class Channel:
     def __init__(self, end: socket.socket) -> None:
         self._end = end
 
-    def send(self, message: object, deadline: float | None = None) -> None:
+    def send(self, message: bytes, deadline: float | None = None) -> None:
         """Send a message.
 
         Args:
-            message: what can be pickled.
+            message: as ``packed`` makes it.
             deadline: when to give up, by ``time.monotonic``; None for never.
 
         Raises:
             ChannelClosed: nobody is there.
             TimeoutError: the deadline has passed.
         """
-        data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         self._limit(deadline)
         try:
-            self._end.sendall(_HEAD.pack(_MARK, len(data)) + data)
+            self._end.sendall(message)
         except TimeoutError:
             raise
         except OSError as error:
@@ -92,10 +96,19 @@ class Channel:
         return data
 
     def _limit(self, deadline: float | None) -> None:
-        if deadline is None:
-            self._end.settimeout(None)
-            return
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
+        # Whoever waits for several answers one after the other finds the later ones there.
+        left = None if deadline is None else max(deadline - time.monotonic(), _GRACE)
         self._end.settimeout(left)
+
+
+def packed(message: object) -> bytes:
+    """A message as it is sent.
+
+    Raises:
+        Unsendable: it cannot be pickled.
+    """
+    try:
+        data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # whatever the objects in it raise
+        raise Unsendable(f"{type(error).__name__}: {error}") from error
+    return _HEAD.pack(_MARK, len(data)) + data

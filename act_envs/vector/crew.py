@@ -1,16 +1,16 @@
 """Rows of environments, here or in workers, and what is known of each: enough to bring it back.
 
-The caller keeps the seats: after orders were carried out it notes there what came of them, and
-says so (``settle``). Where it does not come to that (an interrupt, an order that is refused), the
-environments are brought back to what the seats say, when they are next needed.
+What is known is one value, ``Crew.known``, that is replaced as a whole once it is clear what came
+of orders. Where it does not come to that (an interrupt, an order that is refused), they count as
+not given: the environments are brought back to what is known when they are next needed.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from act_envs.types import Snapshot
 from act_envs.vector.process import Worker, WorkerDied
@@ -21,59 +21,101 @@ logger = logging.getLogger(__name__)
 _TRIES = 2  # after the first, in which all were asked at once
 
 
-@dataclass(slots=True)
-class Seat:
-    """What is known of one environment.
+class Episode(NamedTuple):
+    """How to get where an environment is.
 
     Attributes:
-        origin: where its episode began, options of ``reset`` or a snapshot; None before the first.
-        actions: those that were taken since.
-        numbers: the state of its random numbers, None before the first ``reset``.
-        attributes: values that were set.
-        observation: the last.
-        info: the last.
+        origin: where it began, options of ``reset`` or a snapshot; None where there is none.
+        numbers: the state of the environment's random numbers, None where it has none yet.
+        actions: those that were taken since; what follows the first ``Known.taken`` does not count.
     """
 
-    origin: Mapping[str, Any] | Snapshot | None = None
-    actions: list[str] = field(default_factory=list)
-    numbers: Mapping[str, Any] | None = None
-    attributes: dict[str, Any] = field(default_factory=dict)
-    observation: str = ""
-    info: dict[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] | Snapshot | None
+    numbers: Mapping[str, Any] | None
+    actions: list[str]
 
-    def begin(self, origin: Mapping[str, Any] | Snapshot, observation: str, info: Any) -> None:
-        """Note that an episode has begun, or was gone back to."""
-        self.origin, self.actions = origin, []
-        self.observation, self.info = observation, info
 
-    def began(self, reset: Reset, answer: Began) -> None:
-        """Note what came of a reset. A task that was drawn is named from now on."""
-        options = {n: v for n, v in (reset.options or {}).items() if v is not None}
-        origin = options or {"task_id": answer.info["task_id"]}
-        self.begin(origin, answer.observation, answer.info)
-        self.numbers = answer.numbers
+class Known(NamedTuple):
+    """What is known of all environments, by their places.
 
-    def revival(self, order: Order | None) -> Revive:
-        """What brings the environment back for an order; without its episode before another."""
-        return Revive(
-            None if isinstance(order, Reset) else self.origin,
-            tuple(self.actions),
-            (self.observation, self.info.get("score", 0.0)),
-            self.numbers,
-            self.attributes,
-        )
+    Attributes:
+        episodes: those that they are in.
+        taken: how many actions of these count.
+        observations: the last ones.
+        infos: likewise; {} before the first.
+        idle: places without an episode that goes on.
+        sent: how many moves the crew had been sent to when all this was clear.
+    """
+
+    episodes: Sequence[Episode]
+    taken: Sequence[int]
+    observations: tuple[str, ...]
+    infos: Sequence[Any]
+    idle: frozenset[int]
+    sent: int = 0
+
+    def stepped(self, actions: Mapping[int, str], turns: Sequence[tuple[Any, ...]]) -> Known:
+        """After a step.
+
+        Args:
+            actions: those that were taken, by place.
+            turns: what it gave, for all environments.
+        """
+        taken = [*self.taken]
+        for place, action in actions.items():
+            self.episodes[place].actions[taken[place] :] = [action]
+            taken[place] += 1
+        observations, _, terminated, truncated, infos = [*zip(*turns, strict=False)][:5]
+        idle = self.idle
+        if True in terminated or True in truncated:
+            idle |= {place for place, turn in enumerate(turns) if turn[2] or turn[3]}
+        return Known(self.episodes, taken, observations, infos, idle)
+
+    def begun(self, begun: Mapping[int, tuple[Reset, Began]]) -> Known:
+        """After resets. Tasks that were drawn are named from now on."""
+        back = {}
+        for place, (reset, began) in begun.items():
+            options = {n: v for n, v in (reset.options or {}).items() if v is not None}
+            origin = options or {"task_id": began.info["task_id"]}
+            episode = Episode(origin, began.numbers, [])
+            back[place] = episode, began.observation, began.info, False
+        return self._at_the_start_of(back)
+
+    def restored(self, restored: Mapping[int, tuple[Snapshot, tuple[Any, ...]]]) -> Known:
+        """After snapshots were restored: what for each ``Row.carry_out`` says."""
+        back = {}
+        for place, (snapshot, (observation, info, over)) in restored.items():
+            episode = Episode(snapshot, self.episodes[place].numbers, [])
+            back[place] = episode, observation, info, over
+        return self._at_the_start_of(back)
+
+    def _at_the_start_of(self, back: Mapping[int, tuple[Episode, str, Any, bool]]) -> Known:
+        if not back:
+            return self
+        episodes, taken, infos = [*self.episodes], [*self.taken], [*self.infos]
+        observations, idle = [*self.observations], {*self.idle}
+        for place, (episode, observation, info, over) in back.items():
+            episodes[place], taken[place] = episode, 0
+            observations[place], infos[place] = observation, info
+            (idle.add if over else idle.discard)(place)
+        return Known(episodes, taken, tuple(observations), infos, frozenset(idle))
 
 
 class _Here:
     """A row of environments in this process."""
 
+    process: int | None = None
+    asleep = False
+
     def __init__(self, blueprint: Blueprint) -> None:
         self._row = Row(blueprint)
         self._answers: list[Any] = []
 
-    def wake(self) -> bool:
-        """Whether it had to be made anew: never."""
-        return False
+    def ready(self) -> None:
+        """Wait until the environments are made."""
+
+    def wake(self) -> None:
+        """Never called: it is not asleep."""
 
     def ask(self, orders: Sequence[tuple[int, Order]]) -> None:
         """Carry out orders."""
@@ -84,7 +126,10 @@ class _Here:
         return self._answers
 
     def kill(self) -> None:
-        """There is nothing to kill."""
+        """Never called: it does not die."""
+
+    def leave(self) -> None:
+        """Say that it will be closed."""
 
     def close(self) -> None:
         """Close the environments."""
@@ -94,39 +139,56 @@ class _Here:
 class _There:
     """A row of environments in a worker process, and in another one when that has died."""
 
-    def __init__(self, blueprint: Blueprint, timeout: float) -> None:
-        self._blueprint, self._timeout = blueprint, timeout
-        self.worker = Worker(blueprint, timeout)
+    def __init__(self, blueprint: Blueprint, timeout: float, folder: str) -> None:
+        self._arguments = blueprint, timeout, folder
+        self._worker = Worker(*self._arguments)
 
-    def wake(self) -> bool:
-        """See to it that there is a process that listens. Whether it had to be a new one."""
-        if self.worker.alive and not self.worker.busy:
-            return False
-        self.worker.kill()
-        self.worker = Worker(self._blueprint, self._timeout)
-        self.worker.answers()
-        return True
+    @property
+    def process(self) -> int | None:
+        """The number of the process, None where none runs."""
+        return self._worker.pid if self._worker.alive else None
+
+    @property
+    def asleep(self) -> bool:
+        """Whether there is no process that listens."""
+        return not self._worker.alive or self._worker.busy
+
+    def ready(self) -> None:
+        """Wait until the environments are made."""
+        self._worker.ready()
+
+    def wake(self) -> None:
+        """Start another process in the place of one that does not listen."""
+        self._worker.kill()
+        try:
+            self._worker = Worker(*self._arguments)
+            self._worker.ready()
+        except Exception as error:  # it went well before: whatever is wrong, it may pass
+            raise WorkerDied(f"{type(error).__name__}: {error}") from error
 
     def ask(self, orders: Sequence[tuple[int, Order]]) -> None:
         """Send orders."""
-        self.worker.ask(orders)
+        self._worker.ask(orders)
 
     def answers(self) -> Any:
         """What they gave."""
-        return self.worker.answers()
+        return self._worker.answers()
 
     def kill(self) -> None:
         """End the process."""
-        self.worker.kill()
+        self._worker.kill()
+
+    def leave(self) -> None:
+        """Say that it will be closed."""
+        self._worker.leave()
 
     def close(self) -> None:
         """End the process when it has closed its environments."""
-        self.worker.close()
+        self._worker.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Host:
-    """A row, and which seats it has: place ``first`` of the crew is its own place 0."""
+class _Host(NamedTuple):
+    """A row, and the places of its environments in the crew."""
 
     row: _Here | _There
     places: range
@@ -141,8 +203,9 @@ class Crew:
         timeout: seconds that each has for an answer.
 
     Attributes:
-        seats: what is known of each.
-        lost: those of which nobody knows where the environment itself is.
+        known: what is known of them.
+        lost: places of those of which nobody knows where the environment itself is.
+        attributes: values that were set, by place.
 
     Raises:
         WorkerDied: a process does not start.
@@ -150,30 +213,41 @@ class Crew:
     """
 
     def __init__(self, blueprint: Blueprint, workers: int, timeout: float) -> None:
-        self.seats = [Seat() for _ in range(blueprint.size)]
+        size = blueprint.size
+        nowhere = [Episode(None, None, []) for _ in range(size)]
+        self.known = Known(nowhere, [0] * size, ("",) * size, [{}] * size, frozenset(range(size)))
         self.lost: set[int] = set()
-        self._settled = True
+        self.attributes: list[dict[str, Any]] = [{} for _ in range(size)]
+        self._sent = 0
         self._hosts: list[_Host] = []
+        folder = str(Path.cwd())
         for number in range(workers or 1):
-            first, end = (blueprint.size * at // (workers or 1) for at in (number, number + 1))
+            first, end = (size * at // (workers or 1) for at in (number, number + 1))
             part = blueprint._replace(size=end - first)
-            row = _There(part, timeout) if workers else _Here(part)
+            row = _There(part, timeout, folder) if workers else _Here(part)
             self._hosts.append(_Host(row, range(first, end)))
         for host in self._hosts:
-            host.row.answers()  # all processes were started, now they are waited for
+            host.row.ready()  # all processes were started, now they are waited for
 
     @property
     def processes(self) -> tuple[int, ...]:
         """The numbers of the worker processes that run."""
-        rows = (host.row for host in self._hosts)
-        return tuple(r.worker.pid for r in rows if isinstance(r, _There) and r.worker.alive)
+        found = (host.row.process for host in self._hosts)
+        return tuple(process for process in found if process is not None)
 
-    def carry_out(self, orders: Sequence[Order | None], *, moves: bool = True) -> list[Any]:
+    def know(self, known: Known) -> None:
+        """Note what came of all orders so far. For an interrupt it happens at once, or not."""
+        self.known = known._replace(sent=self._sent)
+
+    def carry_out(
+        self, orders: Sequence[Order | None], *, moves: bool = True, goes_on: bool = False
+    ) -> list[Any]:
         """Have orders carried out, each by its environment.
 
         Args:
             orders: one for each environment; None for nothing.
-            moves: whether environments are somewhere else afterwards.
+            moves: whether environments are elsewhere afterwards, which the caller must ``know``.
+            goes_on: whether they belong to the orders before, of which nothing is known yet.
 
         Returns:
             What ``Row.carry_out`` says, ``Failed`` only after it was tried again and again.
@@ -182,9 +256,10 @@ class Crew:
             ActError: an order was refused.
             Exception: likewise, by a method that was called.
         """
-        if not self._settled:
-            self.lost.update(range(len(self.seats)))
-        self._settled = not moves
+        if self.known.sent != self._sent and not goes_on:
+            self.lost.update(range(len(orders)))
+            self._sent = self.known.sent  # those orders were never given
+        self._sent += moves
         answers: list[Any] = [None] * len(orders)
         causes: dict[int, str] = {}
         asked: list[tuple[_Host, list[int]]] = []
@@ -195,13 +270,13 @@ class Crew:
                     self._ask(host, places, orders)
                     asked.append((host, places))
             except WorkerDied as error:
-                causes.update(self._died(host, places, error))
+                causes |= self._died(host, places, error)
         for host, places in asked:
             try:
                 for place, answer in zip(places, self._answers(host, places), strict=True):
                     answers[place] = answer
             except WorkerDied as error:
-                causes.update(self._died(host, places, error))
+                causes |= self._died(host, places, error)
         if causes or not {Failed, Refused}.isdisjoint(map(type, answers)):
             causes |= {at: a.cause for at, a in enumerate(answers) if isinstance(a, Failed)}
             for place, cause in causes.items():
@@ -211,25 +286,23 @@ class Crew:
                     raise answer.error
         return answers
 
-    def settle(self) -> None:
-        """Say that the seats tell what came of the orders that were carried out last."""
-        self._settled = True
-
     def close(self) -> None:
         """Close the environments and end the processes."""
+        for host in self._hosts:
+            host.row.leave()
         for host in self._hosts:
             host.row.close()
 
     def _ask(self, host: _Host, places: list[int], orders: Sequence[Order | None]) -> None:
         """Send orders to a row, with what brings lost environments back before."""
-        if host.row.wake():
+        if host.row.asleep:
             self.lost.update(host.places)
+            host.row.wake()
         first = host.places.start
         sent: list[tuple[int, Any]] = [(place - first, orders[place]) for place in places]
         if self.lost:
             lost = [place for place in places if place in self.lost]
-            revivals = [(at - first, self.seats[at].revival(orders[at])) for at in lost]
-            sent = [*revivals, *sent]
+            sent = [*((at - first, self._revival(at, orders[at])) for at in lost), *sent]
         host.row.ask(sent)
 
     def _answers(self, host: _Host, places: list[int]) -> list[Any]:
@@ -242,6 +315,18 @@ class Crew:
             }
         return answers
 
+    def _revival(self, place: int, order: Order | None) -> Revive:
+        """What brings an environment back for an order; without its episode before another."""
+        known = self.known
+        episode, taken = known.episodes[place], known.taken[place]
+        return Revive(
+            origin=None if isinstance(order, Reset) else episode.origin,
+            actions=tuple(episode.actions[:taken]),
+            seen=(known.observations[place], known.infos[place].get("score", 0.0)),
+            numbers=episode.numbers,
+            attributes=self.attributes[place],
+        )
+
     def _again(self, place: int, orders: Sequence[Order | None], cause: str) -> Any:
         """Carry an order out alone after it has failed, or something beside it."""
         host = next(host for host in self._hosts if place in host.places)
@@ -250,8 +335,7 @@ class Crew:
                 self._ask(host, [place], orders)
                 (answer,) = self._answers(host, [place])
             except WorkerDied as error:
-                self._died(host, [place], error)
-                cause = str(error)
+                cause = self._died(host, [place], error)[place]
                 continue
             if not isinstance(answer, Failed):
                 return answer

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from act_envs.base import TextEnv
-from act_envs.errors import (
-    EpisodeNotRunning,
-    InvalidAction,
-    SimulatorError,
-    SnapshotMismatch,
-    UnknownArgument,
-    nearest,
-)
+from act_envs.errors import EpisodeNotRunning, InvalidAction, SimulatorError, UnknownArgument
 from act_envs.spaces import FreeText
 from act_envs.types import Snapshot
+from act_envs.vector.arguments import (
+    autoreset,
+    kind_of,
+    one_for_each,
+    options_of_each,
+    processors,
+    seconds,
+    seeds,
+    wanted,
+    whole,
+)
 from act_envs.vector.columns import columns
-from act_envs.vector.crew import Crew
+from act_envs.vector.crew import Crew, Known
 from act_envs.vector.process import WorkerDied
 from act_envs.vector.row import Began, Blueprint, Call, Failed, Order, Reset, Restore
 
@@ -114,24 +113,21 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
         **kwargs: Any,
     ) -> None:
         self.closed = True  # until there is something to close
-        self.num_envs = _whole(num_envs, "num_envs", 1)
-        self.autoreset_mode = _mode(autoreset_mode)
-        kind = _kind(env_id)
+        self.num_envs = whole(num_envs, "num_envs", 1)
+        self.autoreset_mode = autoreset(autoreset_mode)
+        kind = kind_of(env_id)
         if workers is None:
-            workers = _processors() if kind.slow else 0
-        workers = min(_whole(workers, "workers", 0), self.num_envs)
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-            raise UnknownArgument(f"timeout={timeout!r} is no number of seconds above 0.")
+            workers = processors() if kind.slow else 0
+        workers = min(whole(workers, "workers", 0), self.num_envs)
         self.metadata = {**kind.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = kwargs.get("render_mode")
         self.single_observation_space, self.single_action_space = FreeText(), FreeText()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._idle = set(range(self.num_envs))  # those without an episode that goes on
         self._same_step = self.autoreset_mode == AutoresetMode.SAME_STEP
         blueprint = Blueprint(env_id, kwargs, self.num_envs, self._same_step)
         try:
-            self._crew = Crew(blueprint, workers, timeout)
+            self._crew = Crew(blueprint, workers, seconds(timeout, "timeout"))
         except WorkerDied as error:
             raise SimulatorError(
                 f"a worker process of {env_id} does not start ({error}); what it said is above. "
@@ -162,13 +158,11 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
             SimulatorError: an environment could not be reset.
         """
         self._check_open()
-        seeds, given, wanted = self._seeds(seed), self._each(options), self._wanted(options)
-        orders = [
-            Reset(*each) if asked else None
-            for each, asked in zip(zip(seeds, given, strict=True), wanted, strict=True)
-        ]
-        self._reset(orders)
-        return self._seen(wanted)
+        each = zip(seeds(seed, self.num_envs), options_of_each(options, self.num_envs), strict=True)
+        asked = wanted(options, self.num_envs)
+        orders = [Reset(*one) if it else None for one, it in zip(each, asked, strict=True)]
+        self._crew.know(self._crew.known.begun(self._begun(orders)))
+        return self._seen(asked)
 
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, actions: Iterable[str]
@@ -188,34 +182,29 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
             SimulatorError: an environment could not be reset.
         """
         self._check_open()
-        seats = self._crew.seats
         orders: list[Any] = self._orders(actions)
         turns = self._crew.carry_out(orders)
-        if set(map(type, turns)) == {tuple}:
-            for seat, order in zip(seats, orders, strict=True):
-                seat.actions.append(order)
-        else:
+        moved, begun = dict(enumerate(orders)), {}
+        if set(map(type, turns)) != {tuple}:  # some were reset, or have failed
+            moved = {at: orders[at] for at, turn in enumerate(turns) if type(turn) is tuple}
+            begun = {at: (Reset(), turn) for at, turn in enumerate(turns) if type(turn) is Began}
             turns = [*map(self._turn, range(len(turns)), orders, turns)]
-        observations, rewards, terminated, truncated, infos = [*zip(*turns, strict=False)][:5]
-        for seat, observation, info in zip(seats, observations, infos, strict=True):
-            seat.observation, seat.info = observation, info
-        self._crew.settle()
-        final: dict[str, Any] = {}
-        if True in terminated or True in truncated:
-            ended = [place for place, turn in enumerate(turns) if turn[2] or turn[3]]
-            self._idle.update(ended)
-            if self._same_step:
-                final = _final(ended, observations, infos)
-                self._begin_again({place: turns[place][5:] for place in ended})
-                observations = tuple([seat.observation for seat in seats])
-                infos = [seat.info for seat in seats]
-        return (
-            observations,
+        _, rewards, terminated, truncated = [*zip(*turns, strict=False)][:4]
+        known = self._crew.known.stepped(moved, turns).begun(begun)
+        final: _Infos = {}
+        if self._same_step and known.idle:
+            final = _final(known)
+            again = self._begun_again({place: turns[place][5:] for place in known.idle})
+            known = known.begun(again)
+        given = (
+            known.observations,
             np.array(rewards, np.float64),
             np.array(terminated, np.bool_),
             np.array(truncated, np.bool_),
-            columns(infos) | final,
+            columns(known.infos) | final,
         )
+        self._crew.know(known)
+        return given
 
     def render(self) -> tuple[Any, ...] | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """What ``render`` of every environment returns."""
@@ -245,7 +234,8 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
         """
         self._check_open()
         if name == "restore":
-            return self._restore([*args, *kwargs.values()] * self.num_envs)
+            self.restore([*args, *kwargs.values()] * self.num_envs)
+            return tuple(zip(self._crew.known.observations, self._crew.known.infos, strict=True))
         if name in _OWN:
             raise UnknownArgument(f"call({name!r}) would hide a move. Use {_OWN[name]} instead.")
         return tuple(self._ask([Call(name, args, kwargs)] * self.num_envs))
@@ -265,7 +255,15 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
             SimulatorError: an environment could not go back.
         """
         self._check_open()
-        self._restore(snapshots)
+        snapshots = one_for_each(snapshots, self.num_envs, "snapshots")
+        answers = self._crew.carry_out([None if s is None else Restore(s) for s in snapshots])
+        back = {}
+        for place, (snapshot, answer) in enumerate(zip(snapshots, answers, strict=True)):
+            if isinstance(answer, Failed):
+                raise SimulatorError(f"environment {place} could not go back: {answer.cause}")
+            if snapshot is not None:
+                back[place] = snapshot, answer
+        self._crew.know(self._crew.known.restored(back))
         return self._seen([snapshot is not None for snapshot in snapshots])
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
@@ -289,8 +287,8 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
                 f"{len(each)} values for {self.num_envs} environments. Give one for each."
             )
         self._ask([Call(name, value=(value,)) for value in each])
-        for seat, value in zip(self._crew.seats, each, strict=True):
-            seat.attributes[name] = value
+        for attributes, value in zip(self._crew.attributes, each, strict=True):
+            attributes[name] = value
 
     @property
     def np_random(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -313,20 +311,15 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
 
     def _orders(self, actions: Iterable[str]) -> list[Order]:
         """What each environment is to do in a step."""
-        if isinstance(actions, str):
-            raise InvalidAction(f"{actions!r:.80} is one string. Give a list of actions.")
-        orders: list[Any] = list(actions)
-        if len(orders) != self.num_envs:
-            raise InvalidAction(
-                f"{len(orders)} actions for {self.num_envs} environments. Give one for each."
-            )
-        if self._idle or set(map(type, orders)) != {str}:
+        orders = one_for_each(actions, self.num_envs, "actions")
+        if self._crew.known.idle or set(map(type, orders)) != {str}:
             orders = [*map(self._order, range(len(orders)), orders)]
         return orders
 
     def _order(self, place: int, action: Any) -> Order:
-        if place in self._idle:
-            if self._crew.seats[place].origin is None:
+        known = self._crew.known
+        if place in known.idle:
+            if known.episodes[place].origin is None:
                 raise EpisodeNotRunning("no episode is running. Call reset().")
             if self.autoreset_mode == AutoresetMode.DISABLED:
                 raise EpisodeNotRunning(
@@ -343,59 +336,38 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
 
     def _turn(self, place: int, order: Order, answer: Any) -> tuple[Any, ...]:
         """What an environment gives in a step: that of an action, a reset, or a failure."""
-        seat = self._crew.seats[place]
         if isinstance(answer, Began):
-            self._begin(place, Reset(), answer)
             return answer.observation, 0.0, False, False, answer.info
         if not isinstance(answer, Failed):
-            seat.actions.append(str(order))
             return answer
         if isinstance(order, Reset):
             raise _not_reset(place, answer)
-        self._crew.lost.add(place)
-        return seat.observation, 0.0, False, True, {**seat.info, "fault": answer.cause}
+        known = self._crew.known
+        info = {**known.infos[place], "fault": answer.cause}
+        return known.observations[place], 0.0, False, True, info
 
-    def _begin(self, place: int, order: Reset, answer: Began) -> None:
-        self._crew.seats[place].began(order, answer)
-        self._idle.discard(place)
-
-    def _reset(self, orders: Sequence[Reset | None]) -> None:
-        answers = self._crew.carry_out(orders)
+    def _begun(
+        self, orders: Sequence[Reset | None], *, goes_on: bool = False
+    ) -> dict[int, tuple[Reset, Began]]:
+        """The episodes that orders to reset have begun, by place."""
+        answers = self._crew.carry_out(orders, goes_on=goes_on)
+        begun = {}
         for place, (order, answer) in enumerate(zip(orders, answers, strict=True)):
             if isinstance(answer, Failed):
                 raise _not_reset(place, answer)
             if order is not None:
-                self._begin(place, order, answer)
-        self._crew.settle()
+                begun[place] = order, answer
+        return begun
 
-    def _begin_again(self, ended: Mapping[int, tuple[Any, ...]]) -> None:
-        """Begin the next episodes in the same step: note those that have, and start the others."""
-        left: list[Reset | None] = [None] * self.num_envs
-        for place, after in ended.items():
-            if after and isinstance(after[0], Began):
-                self._begin(place, Reset(), after[0])
-            else:
-                self._crew.lost.add(place)
-                left[place] = Reset()
-        if any(left):
-            self._reset(left)
-
-    def _restore(self, snapshots: Sequence[Snapshot | None]) -> tuple[Any, ...]:
-        if len(snapshots) != self.num_envs:
-            raise SnapshotMismatch(
-                f"{len(snapshots)} snapshots for {self.num_envs} environments. Give one for each, "
-                "or None."
-            )
-        answers = self._crew.carry_out([None if s is None else Restore(s) for s in snapshots])
-        for place, (snapshot, answer) in enumerate(zip(snapshots, answers, strict=True)):
-            if isinstance(answer, Failed):
-                raise SimulatorError(f"environment {place} could not go back: {answer.cause}")
-            if snapshot is not None:
-                self._crew.seats[place].begin(snapshot, *answer)
-                over = answer[1]["won"] or answer[1]["failed"]
-                (self._idle.add if over else self._idle.discard)(place)
-        self._crew.settle()
-        return tuple(answers)
+    def _begun_again(self, ended: Mapping[int, tuple[Any, ...]]) -> dict[int, tuple[Reset, Began]]:
+        """The next episodes, begun in the same step: those that have begun, and the others now."""
+        begun = {at: (Reset(), after[0]) for at, after in ended.items() if after}
+        begun = {at: pair for at, pair in begun.items() if isinstance(pair[1], Began)}
+        if left := ended.keys() - begun.keys():
+            self._crew.lost |= left
+            orders = [Reset() if place in left else None for place in range(self.num_envs)]
+            begun |= self._begun(orders, goes_on=True)
+        return begun
 
     def _ask(self, calls: Sequence[Call]) -> list[Any]:
         answers = self._crew.carry_out(calls, moves=False)
@@ -404,56 +376,11 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
                 raise SimulatorError(f"environment {place} failed: {answer.cause}")
         return answers
 
-    def _seen(self, wanted: Sequence[bool] | None = None) -> tuple[_Texts, _Infos]:
-        """The last observations, and the ``info`` of all or of those that are wanted."""
-        seats = self._crew.seats
-        infos = [
-            seat.info if wanted is None or wanted[at] else None for at, seat in enumerate(seats)
-        ]
-        return tuple([seat.observation for seat in seats]), columns(infos)
-
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int | np.integer):
-            return [int(seed) + place for place in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise UnknownArgument(f"{len(seed)} seeds for {self.num_envs} environments.")
-        return list(seed)
-
-    def _each(self, options: Mapping[str, Any] | None) -> list[dict[str, Any] | None]:
-        """The options of each environment."""
-        if options is None:
-            return [None] * self.num_envs
-        if not isinstance(options, Mapping):
-            raise UnknownArgument(f"options must be a mapping, not {options!r:.80}.")
-        each: list[dict[str, Any] | None] = [{} for _ in range(self.num_envs)]
-        for name, value in options.items():
-            if name == "reset_mask":
-                continue
-            values = value if isinstance(value, list | tuple) else [value] * self.num_envs
-            if len(values) != self.num_envs:
-                raise UnknownArgument(
-                    f"option {name!r} has {len(values)} values for {self.num_envs} environments. "
-                    "Give one for each, or one that is no list for all."
-                )
-            for own, its in zip(each, values, strict=True):
-                assert own is not None
-                own[name] = its
-        return each
-
-    def _wanted(self, options: Mapping[str, Any] | None) -> list[bool]:
-        """Which environments are to be reset."""
-        mask = (options or {}).get("reset_mask")
-        if mask is None:
-            return [True] * self.num_envs
-        mask = np.asarray(mask)
-        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
-            raise UnknownArgument(
-                f"reset_mask must be {self.num_envs} truth values, one of them True at least, not "
-                f"{mask!r:.80}."
-            )
-        return mask.tolist()
+    def _seen(self, wanted: Sequence[bool]) -> tuple[_Texts, _Infos]:
+        """The last observations, and the ``info`` of those that are wanted."""
+        known = self._crew.known
+        infos = [info if asked else None for info, asked in zip(known.infos, wanted, strict=True)]
+        return known.observations, columns(infos)
 
     def _check_open(self) -> None:
         if self.closed:
@@ -464,50 +391,14 @@ def _not_reset(place: int, answer: Failed) -> SimulatorError:
     return SimulatorError(f"environment {place} could not be reset: {answer.cause}")
 
 
-def _final(
-    ended: Sequence[int], observations: Sequence[str], infos: Sequence[_Infos]
-) -> dict[str, Any]:
+def _final(known: Known) -> dict[str, Any]:
     """What Gymnasium keeps of the last step of episodes where the next have begun already."""
-    last: list[str | None] = [None] * len(observations)
-    info: list[_Infos | None] = [None] * len(observations)
-    there = np.zeros(len(observations), np.bool_)
-    for place in ended:
-        last[place], info[place], there[place] = observations[place], infos[place], True
+    there = np.array([place in known.idle for place in range(len(known.infos))])
+    last = [text if it else None for text, it in zip(known.observations, there, strict=True)]
+    infos = [info if it else None for info, it in zip(known.infos, there, strict=True)]
     return {
         "final_obs": np.fromiter(last, object, len(last)),
         "_final_obs": there,
-        "final_info": columns(info),
+        "final_info": columns(infos),
         "_final_info": there.copy(),
     }
-
-
-def _kind(env_id: str) -> type[TextEnv]:
-    """The class of an id, which may have a module to import in front (``"module:Id-v0"``)."""
-    module, _, name = env_id.rpartition(":")
-    if module:
-        importlib.import_module(module)
-    entry = gym.spec(name).entry_point
-    kind = load_env_creator(entry) if isinstance(entry, str) else entry
-    if not (isinstance(kind, type) and issubclass(kind, TextEnv)):
-        raise UnknownArgument(f"{env_id} is no TextEnv. Take gym.vector.SyncVectorEnv for it.")
-    return kind
-
-
-def _mode(mode: AutoresetMode | str) -> AutoresetMode:
-    try:
-        return AutoresetMode(mode)
-    except ValueError:
-        known = [mode.value for mode in AutoresetMode]
-        raise UnknownArgument(f"unknown autoreset_mode {mode!r}. {nearest(mode, known)}") from None
-
-
-def _whole(value: int, name: str, least: int) -> int:
-    if type(value) is not int or value < least:
-        raise UnknownArgument(f"{name}={value!r:.80}. Give a whole number from {least} on.")
-    return value
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from act_envs.vector.channel import Channel, ChannelClosed, Garbled
+from act_envs.errors import UnknownArgument
+from act_envs.vector.channel import Channel, ChannelClosed, Garbled, Unsendable, packed
 from act_envs.vector.row import Blueprint, Order
-
-logger = logging.getLogger(__name__)
 
 START_TIMEOUT = 600.0  # seconds; a large catalogue that was not compiled is read in minutes
 _CLOSING = 5.0  # seconds that a worker has to close its environments
+_MARK = "ACT_WORKER"  # a variable that all processes of a worker inherit
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from act_envs.vector.worker import main; main()"
 
 
@@ -35,33 +36,46 @@ class Worker:
     Args:
         blueprint: what it makes.
         timeout: seconds that it has for an answer: to all actions together, or to each other order.
+        folder: where it works.
 
     Attributes:
         busy: whether there are answers that nobody has waited for.
+
+    Raises:
+        UnknownArgument: an argument of the environments cannot be sent to it.
+        OSError: it cannot be started.
     """
 
-    def __init__(self, blueprint: Blueprint, timeout: float) -> None:
-        self._timeout = timeout
+    def __init__(self, blueprint: Blueprint, timeout: float, folder: str) -> None:
+        request = _packed(blueprint)
+        self._timeout, self._owner = timeout, os.getpid()
         self._deadline = time.monotonic() + START_TIMEOUT
         self.busy = True
+        mark = secrets.token_hex(16)
         ours, theirs = socket.socketpair()
-        self._channel = Channel(ours)
-        with theirs:
+        with contextlib.ExitStack() as failing, theirs:
+            failing.callback(ours.close)
+            by_main = threading.current_thread() is threading.main_thread()
             self._process = subprocess.Popen(
                 [
                     sys.executable,
                     "-c",
-                    _PROGRAM.format(path=sys.path),
+                    _PROGRAM.format(path=[path or folder for path in sys.path]),
                     str(theirs.fileno()),
-                    str(os.getpid()),
+                    str(self._owner),
+                    str(int(by_main)),
                 ],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
+                cwd=folder,
+                env={**os.environ, _MARK: mark},
                 start_new_session=True,  # Ctrl-C is for this process
             )
-        self._end = weakref.finalize(self, _end, self._process, self._channel, os.getpid())
-        self._owner = os.getpid()
-        self._send(blueprint)
+            failing.pop_all()
+        self._channel = Channel(ours)
+        self._end = weakref.finalize(self, _end, self._process, self._channel, mark, self._owner)
+        with contextlib.suppress(WorkerDied):  # whoever waits for it hears of that
+            self._send(request)
 
     @property
     def pid(self) -> int:
@@ -73,23 +87,36 @@ class Worker:
         """Whether it can be asked: it was not ended, and it is this process that started it."""
         return self._end.alive and os.getpid() == self._owner
 
+    def ready(self) -> None:
+        """Wait until its environments are made.
+
+        Raises:
+            WorkerDied: it has.
+            Exception: that of making them.
+        """
+        error = self.answers()
+        if error is not None:
+            self.kill()
+            raise error
+
     def ask(self, orders: Sequence[tuple[int, Order]]) -> None:
         """Send orders; ``answers`` waits for what they give.
 
         Raises:
             WorkerDied: it has.
+            UnknownArgument: an order cannot be sent.
         """
+        request = _packed(orders)
         others = sum(type(order) is not str for _, order in orders)
         self._deadline = time.monotonic() + self._timeout * max(1, others)
         self.busy = True
-        self._send(orders)
+        self._send(request)
 
     def answers(self) -> Any:
-        """What the orders gave, or None where it is ready for the first.
+        """What the orders gave.
 
         Raises:
             WorkerDied: it has, did not answer in time, or answered with what is no answer.
-            Exception: that of making the environments.
         """
         try:
             answer = self._channel.receive(self._deadline)
@@ -102,31 +129,34 @@ class Worker:
         except ChannelClosed:
             raise WorkerDied(self._how()) from None
         self.busy = False
-        if isinstance(answer, Exception):
-            self.close()
-            raise answer
         return answer
 
-    def _send(self, message: object) -> None:
-        try:
-            self._channel.send(message, self._deadline)
-        except TimeoutError:
-            self.kill()
-            raise WorkerDied(f"orders not taken in time (timeout={self._timeout:g})") from None
-        except ChannelClosed:
-            raise WorkerDied(self._how()) from None
+    def leave(self) -> None:
+        """Tell it to close its environments and end, without waiting for that."""
+        self._deadline = time.monotonic() + _CLOSING
+        if self.alive and not self.busy:
+            with contextlib.suppress(ChannelClosed, TimeoutError):
+                self._channel.send(packed(None), self._deadline)
 
     def close(self) -> None:
-        """Let it close its environments, and end it. May be called twice."""
-        if self.alive:
+        """Wait for the end that ``leave`` has asked for, or bring it about. May be called twice."""
+        if self.alive and not self.busy:
             with contextlib.suppress(ChannelClosed, Garbled, TimeoutError):
-                self._channel.send(None, time.monotonic() + _CLOSING)
-                self._channel.receive(time.monotonic() + _CLOSING)
+                self._channel.receive(self._deadline)
         self._end()
 
     def kill(self) -> None:
         """End it at once, with all the processes that it has started. May be called twice."""
         self._end()
+
+    def _send(self, request: bytes) -> None:
+        try:
+            self._channel.send(request, self._deadline)
+        except TimeoutError:
+            self.kill()
+            raise WorkerDied(f"orders not taken in time (timeout={self._timeout:g})") from None
+        except ChannelClosed:
+            raise WorkerDied(self._how()) from None
 
     def _how(self) -> str:
         """How it ended."""
@@ -142,31 +172,33 @@ class Worker:
         return f"ended with status {code}"
 
 
-def _end(process: subprocess.Popen[bytes], channel: Channel, owner: int) -> None:
+def _packed(message: object) -> bytes:
+    try:
+        return packed(message)
+    except Unsendable as error:
+        raise UnknownArgument(
+            f"an argument cannot be sent to a worker process ({error}). Give plain data, or make "
+            "the environments with workers=0."
+        ) from None
+
+
+def _end(process: subprocess.Popen[bytes], channel: Channel, mark: str, owner: int) -> None:
     """Leave neither a process, nor a zombie, nor a file. In a fork of the owner: let go of it."""
     with contextlib.ExitStack() as last_first:  # all of them, also when one is interrupted
         last_first.callback(channel.close)
         if os.getpid() == owner:
             last_first.callback(process.wait)
-            if process.poll() is None:
-                descendants = _descendants(process.pid)
-                last_first.callback(_kill, [process.pid, *descendants])
+            last_first.callback(_kill_marked, mark)
+            last_first.callback(process.kill)
 
 
-def _kill(pids: Sequence[int]) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def _kill_marked(mark: str) -> None:
+    """Kill what a worker has started and left, as far as the system tells.
 
-
-def _descendants(pid: int) -> list[int]:
-    """What a process has started and what that has, as far as the system tells.
-
-    What only waits for the end of its parent need not be killed; what is stopped, or hangs, must.
+    What only waits for the end of its parent goes by itself; what is stopped, or hangs, does not.
     """
-    found = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+    mine = f"{_MARK}={mark}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            for child in map(int, children.read_text().split()):
-                found += [child, *_descendants(child)]
-    return found
+            if mine in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)

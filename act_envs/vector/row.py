@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -121,7 +122,13 @@ class Row:
     def __init__(self, blueprint: Blueprint) -> None:
         self._blueprint = blueprint
         self._same_step = blueprint.same_step
-        self.envs = [self._make() for _ in range(blueprint.size)]
+        self.envs: list[TextEnv] = []
+        try:
+            for _ in range(blueprint.size):
+                self.envs.append(self._make())
+        except BaseException:
+            self.close()
+            raise
 
     def carry_out(self, orders: Sequence[tuple[int, Order]]) -> list[Any]:
         """Carry out orders one after the other.
@@ -134,9 +141,9 @@ class Row:
 
         Returns:
             For each order: what ``step`` returns, with what followed it as a sixth where the next
-            episode begins at once; ``Began`` for a reset; observation and info for ``Restore``;
-            the value for a call; None for ``Revive``; or ``Failed`` or ``Refused``. What follows
-            the failure of an environment fails with it.
+            episode begins at once; ``Began`` for a reset; for ``Restore`` observation, info, and
+            whether the episode is over; the value for a call; None for ``Revive``; or ``Failed``
+            or ``Refused``. What follows the failure of an environment fails with it.
         """
         answers: list[Any] = []
         begun: dict[str, tuple[TextEnv, Snapshot | None]] = {}
@@ -153,7 +160,8 @@ class Row:
                 elif isinstance(order, Reset):
                     answer = self._reset(place, order, begun)
                 elif isinstance(order, Restore):
-                    answer = self.envs[place].restore(order.snapshot)
+                    env = self.envs[place]
+                    answer = (*env.restore(order.snapshot), env.terminated or env.truncated)
                 elif isinstance(order, Revive):
                     answer = self._revive(place, order)
                 else:
@@ -167,9 +175,10 @@ class Row:
         return answers
 
     def close(self) -> None:
-        """Close all environments."""
-        for env in self.envs:
-            env.close()
+        """Close all environments, also where one of them fails to."""
+        with ExitStack() as stack:
+            for env in self.envs:
+                stack.callback(env.close)
 
     def _make(self) -> TextEnv:
         env = gym.make(self._blueprint.env_id, **self._blueprint.kwargs)

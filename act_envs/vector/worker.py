@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import pickle
 import signal
@@ -13,19 +14,25 @@ import time
 import traceback
 from typing import Any
 
-from act_envs.vector.channel import Channel, ChannelClosed
+from act_envs.vector.channel import Channel, ChannelClosed, Unsendable, packed
 from act_envs.vector.row import Refused, Row
 
 _LOOK = 0.5  # seconds between looks at whether the parent still lives
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Serve the process that started this one, until it says so or is gone.
 
-    Takes two arguments from the command line: the descriptor of a socket and the parent's number.
+    Takes three arguments from the command line: the descriptor of a socket, the parent's number,
+    and 1 where the parent's main thread has started it, else 0.
     """
-    descriptor, parent = map(int, sys.argv[1:3])
+    descriptor, parent, by_main = map(int, sys.argv[1:4])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if by_main and sys.platform == "linux":
+        # Even a stopped process dies of this. The system sends it when the thread that started us
+        # ends, which only the main thread does with its process.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     channel = Channel(socket.socket(fileno=descriptor))
     with contextlib.suppress(ChannelClosed):  # the parent is gone
@@ -33,23 +40,23 @@ def main() -> None:
 
 
 def _serve(channel: Channel) -> None:
-    blueprint = channel.receive()
     try:
-        row = Row(blueprint)
+        row = Row(channel.receive())
     except Exception as error:  # noqa: BLE001 - the parent raises it
-        channel.send(_portable(error))
+        channel.send(packed(_portable(error)))
         return
-    channel.send(None)
+    channel.send(packed(None))
     try:
         while (orders := channel.receive()) is not None:
             answers = [_checked(answer) for answer in row.carry_out(orders)]
             try:
-                channel.send(answers)
-            except (pickle.PicklingError, TypeError, AttributeError) as error:
-                channel.send([Refused(_portable(error))] * len(answers))
+                message = packed(answers)
+            except Unsendable as error:
+                message = packed([Refused(_portable(error))] * len(answers))
+            channel.send(message)
     finally:
         row.close()
-    channel.send(None)
+    channel.send(packed(None))
 
 
 def _leave_with(parent: int) -> None:

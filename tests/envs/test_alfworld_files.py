@@ -24,7 +24,7 @@ from act_envs import download as fetching
 from act_envs.alfworld import archives, commands, manifest, store
 from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.files import SPLITS, find_source, fingerprint, is_solvable, read_games
-from act_envs.alfworld.store import GameStore
+from act_envs.alfworld.store import GameStore, open_store
 from act_envs.assets import alone
 from act_envs.cli import main
 from act_envs.errors import (
@@ -530,6 +530,20 @@ def test_a_changed_source_is_compiled_again(
     GameStore(source).tasks("train")
     assert len(compilations) == 3
     assert len(caches(tmp_path)) == 2, "the stale file is gone, the other source's is not"
+
+
+@EVERY
+def test_a_process_opens_games_once_unless_they_change(
+    tmp_path: Path, entries: list[tuple[str, bytes]], compilations: list[str], pack: Pack
+) -> None:
+    source = pack(tmp_path / "games", entries)
+    games = open_store(source)
+    assert open_store(source) is games
+    games.tasks("train")
+    assert open_store(source) is games
+    game = source / IDS[0] / "game.tw-pddl" if source.is_dir() else source
+    os.utime(game, ns=(1, 1))
+    assert open_store(source) is not games
 
 
 def test_another_format_is_another_cache(
