@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
-from act_envs.errors import EpisodeNotRunning, SnapshotMismatch, UnknownArgument, UnknownTask
-from act_envs.wrappers import GoalObservation, HistoryObservation, TranscriptRecorder
+from act_envs.errors import (
+    EpisodeNotRunning,
+    SimulatorError,
+    SnapshotMismatch,
+    UnknownArgument,
+    UnknownTask,
+)
+from act_envs.toy import ToySimulator
+from act_envs.types import Outcome
+from act_envs.wrappers import (
+    GoalObservation,
+    HistoryObservation,
+    TranscriptRecorder,
+    VectorTranscriptRecorder,
+)
 
 TOY = "ACT/Toy-v0"
 TASK = {"task_id": "fetch/3"}
@@ -121,3 +139,138 @@ def test_a_transcript_holds_any_action_and_never_keeps_an_environment_open(tmp_p
         env.unwrapped.reset()
     with pytest.raises(UnknownArgument, match="folder"):
         TranscriptRecorder(gym.make(TOY), tmp_path / "missing" / "t.jsonl")
+
+
+SEEDS = [0, 1, 2]
+LIMITS = {"fetch": 4, "feed": 7}  # so that episodes end at different moments
+MOMENTS = 23
+NEST: list[Callable[[VectorEnv, Path], VectorEnv]] = [
+    VectorTranscriptRecorder,
+    lambda env, path: RecordEpisodeStatistics(VectorTranscriptRecorder(env, path)),
+    lambda env, path: VectorTranscriptRecorder(RecordEpisodeStatistics(env), path),
+]
+
+
+def chosen(place: int, moment: int, expert: str | None) -> str:
+    """What an environment is given at a moment: the first plays well, the others do not."""
+    poor = ("nonsense", "go to hall", "look", "wait", "go to garden")
+    return poor[(moment + place) % len(poor)] if place or expert is None else expert
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def played_alone(place: int, mode: AutoresetMode, path: Path) -> list[dict[str, Any]]:
+    """What ``TranscriptRecorder`` writes of one environment."""
+    env, ended = TranscriptRecorder(gym.make(TOY, step_limit=LIMITS), path), False
+    env.reset(seed=SEEDS[place])
+    for moment in range(MOMENTS):
+        if ended:  # NEXT_STEP: this step resets
+            env.reset()
+            ended = False
+            continue
+        expert = env.unwrapped.expert_action()  # type: ignore[attr-defined]
+        _, _, terminated, truncated, _ = env.step(chosen(place, moment, expert))
+        ended = terminated or truncated
+        if ended and mode != AutoresetMode.NEXT_STEP:
+            env.reset()
+            ended = False
+    env.close()
+    return read(path)
+
+
+@pytest.mark.parametrize(("workers", "nest"), [(0, 0), (0, 1), (0, 2), (2, 2)])
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_transcripts_of_a_vector_are_those_of_its_environments(
+    mode: AutoresetMode, workers: int, nest: int, tmp_path: Path
+) -> None:
+    vector = gym.make_vec(TOY, len(SEEDS), workers=workers, autoreset_mode=mode, step_limit=LIMITS)
+    env, path = NEST[nest](vector, tmp_path / "vector.jsonl"), tmp_path / "vector.jsonl"
+    env.reset(seed=SEEDS)  # type: ignore[arg-type]
+    for moment in range(MOMENTS):
+        experts = vector.call("expert_action")  # type: ignore[attr-defined]
+        actions = [chosen(place, moment, expert) for place, expert in enumerate(experts)]
+        _, _, terminated, truncated, _ = env.step(actions)
+        if mode == AutoresetMode.DISABLED and (ended := terminated | truncated).any():
+            env.reset(options={"reset_mask": ended})
+    env.close()
+    alone = [played_alone(at, mode, tmp_path / f"{at}.jsonl") for at in range(len(SEEDS))]
+    every = [record for records in alone for record in records]
+    assert {(record["finished"], record["won"]) for record in every} == {
+        (True, True), (True, False), (False, False)
+    }  # fmt: skip
+    written = path.read_text().splitlines()
+    assert sorted(written) == sorted(json.dumps(record) for record in every)
+    for records in alone:  # those of an environment in their order
+        assert [record for record in read(path) if record in records] == records
+
+
+def test_a_vector_knows_the_turns_and_reads_actions_once(tmp_path: Path) -> None:
+    env = VectorTranscriptRecorder(gym.make_vec(TOY, 2), tmp_path / "t.jsonl")
+    env.reset(options={"task_id": ["fetch/3", "feed/3"]})
+    seen, *_ = env.step(iter(["look", "wait"]))
+    env.step(np.array(["wait", "nonsense"]))
+    assert [[turn.action for turn in turns] for turns in env.turns] == [
+        ["look", "wait"],
+        ["wait", "nonsense"],
+    ]
+    assert [turns[0].observation for turns in env.turns] == list(seen)
+    assert [[turn.action_valid for turn in turns] for turns in env.turns] == [
+        [True, True],
+        [True, False],
+    ]
+    with pytest.raises(UnknownTask):
+        env.reset(options={"task_id": "nonsense"})
+    assert [len(turns) for turns in env.turns] == [2, 2]
+    env.reset(options={"task_id": "feed/9", "reset_mask": np.array([False, True])})
+    assert [len(turns) for turns in env.turns] == [2, 0]
+    (cut_short,) = read(tmp_path / "t.jsonl")
+    assert (cut_short["task_id"], cut_short["finished"]) == ("feed/3", False)
+    env.close()
+    env.close()
+    assert [record["task_id"] for record in read(tmp_path / "t.jsonl")] == [
+        "feed/3",
+        "fetch/3",
+        "feed/9",
+    ]
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_a_fault_is_written_with_its_cause_and_not_as_a_turn(
+    mode: AutoresetMode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act = ToySimulator.act
+
+    def act_or_fail(self: ToySimulator, action: str) -> Outcome:
+        if action == "fail":
+            raise SimulatorError("the house fell down")
+        return act(self, action)
+
+    monkeypatch.setattr(ToySimulator, "act", act_or_fail)
+    env = VectorTranscriptRecorder(gym.make_vec(TOY, 3, autoreset_mode=mode), tmp_path / "t.jsonl")
+    env.reset(seed=0)
+    env.step(["fail", "wait", "wait"])  # on the first step, so that info["step"] is 0
+    (first,) = read(tmp_path / "t.jsonl")
+    assert (first["fault"], first["turns"]) == ("SimulatorError: the house fell down", [])
+    assert (first["finished"], first["won"], first["score"]) == (False, False, 0)
+    if mode == AutoresetMode.DISABLED:
+        env.reset(options={"reset_mask": np.array([True, False, False])})
+    for _ in range(2):
+        env.step(["wait", "wait", "wait"])
+    env.step(["wait", "fail", "wait"])
+    assert [turn.action for turn in env.turns[2]] == ["wait"] * 4
+    env.close()
+    _, second, *others = read(tmp_path / "t.jsonl")
+    assert [turn["action"] for turn in second["turns"]] == ["wait"] * 3
+    assert second["fault"] == first["fault"]
+    assert not any("fault" in record for record in others)
+
+
+def test_a_vector_that_is_not_ours_has_no_transcripts(tmp_path: Path) -> None:
+    alien = gym.vector.SyncVectorEnv([lambda: gym.make(TOY)])
+    for env in (alien, RecordEpisodeStatistics(alien), gym.make(TOY)):
+        with pytest.raises(UnknownArgument, match="needs a TextVectorEnv, not"):
+            VectorTranscriptRecorder(env)  # type: ignore[arg-type]
+    with pytest.raises(UnknownArgument, match="folder"):
+        VectorTranscriptRecorder(gym.make_vec(TOY), tmp_path / "missing" / "t.jsonl")
