@@ -26,10 +26,11 @@ def columns(infos: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
         if {*map(len, full)} == {size}:
             try:
                 rows = map(itemgetter(*first), full)
+                there = np.ones((size, len(full)), np.bool_)
                 found = {}
-                for key, values in zip(first, zip(*rows, strict=True), strict=True):
+                for key, mask, values in zip(first, there, zip(*rows, strict=True), strict=True):
                     found[key] = column(values)
-                    found[f"_{key}"] = np.ones(len(values), np.bool_)
+                    found[f"_{key}"] = mask
                 return found
             except KeyError:
                 pass  # as many keys, but others

@@ -8,7 +8,7 @@ not given: the environments are brought back to what is known when they are next
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,12 +27,15 @@ class Episode(NamedTuple):
     Attributes:
         origin: where it began, options of ``reset`` or a snapshot; None where there is none.
         numbers: the state of the environment's random numbers, None where it has none yet.
-        actions: those that were taken since; what follows the first ``Known.taken`` does not count.
+        first: the observation and the score there.
+        turns: the actions that were taken since, each with the observation and the score after it;
+            what follows the first ``Known.taken`` does not count.
     """
 
     origin: Mapping[str, Any] | Snapshot | None
     numbers: Mapping[str, Any] | None
-    actions: list[str]
+    first: tuple[str, float]
+    turns: list[tuple[str, str, float]]
 
 
 class Known(NamedTuple):
@@ -40,7 +43,7 @@ class Known(NamedTuple):
 
     Attributes:
         episodes: those that they are in.
-        taken: how many actions of these count.
+        taken: how many turns of these count.
         observations: the last ones.
         infos: likewise; {} before the first.
         idle: places without an episode that goes on.
@@ -54,22 +57,28 @@ class Known(NamedTuple):
     idle: frozenset[int]
     sent: int = 0
 
-    def stepped(self, actions: Mapping[int, str], turns: Sequence[tuple[Any, ...]]) -> Known:
+    def stepped(
+        self,
+        actions: Sequence[str | None],
+        observations: tuple[str, ...],
+        infos: Sequence[Any],
+        ended: Collection[int],
+    ) -> Known:
         """After a step.
 
         Args:
-            actions: those that were taken, by place.
-            turns: what it gave, for all environments.
+            actions: those that were taken; None for none.
+            observations: all that it gave.
+            infos: likewise.
+            ended: places of the episodes that it has ended.
         """
         taken = [*self.taken]
-        for place, action in actions.items():
-            self.episodes[place].actions[taken[place] :] = [action]
-            taken[place] += 1
-        observations, _, terminated, truncated, infos = [*zip(*turns, strict=False)][:5]
-        idle = self.idle
-        if True in terminated or True in truncated:
-            idle |= {place for place, turn in enumerate(turns) if turn[2] or turn[3]}
-        return Known(self.episodes, taken, observations, infos, idle)
+        said = zip(self.episodes, actions, observations, infos, strict=True)
+        for place, (episode, action, observation, info) in enumerate(said):
+            if action is not None:
+                episode.turns[taken[place] :] = ((action, observation, info["score"]),)
+                taken[place] += 1
+        return Known(self.episodes, taken, observations, infos, self.idle.union(ended))
 
     def begun(self, begun: Mapping[int, tuple[Reset, Began]]) -> Known:
         """After resets. Tasks that were drawn are named from now on."""
@@ -77,7 +86,8 @@ class Known(NamedTuple):
         for place, (reset, began) in begun.items():
             options = {n: v for n, v in (reset.options or {}).items() if v is not None}
             origin = options or {"task_id": began.info["task_id"]}
-            episode = Episode(origin, began.numbers, [])
+            first = began.observation, began.info["score"]
+            episode = Episode(origin, began.numbers, first, [])
             back[place] = episode, began.observation, began.info, False
         return self._at_the_start_of(back)
 
@@ -85,7 +95,8 @@ class Known(NamedTuple):
         """After snapshots were restored: what for each ``Row.carry_out`` says."""
         back = {}
         for place, (snapshot, (observation, info, over)) in restored.items():
-            episode = Episode(snapshot, self.episodes[place].numbers, [])
+            first = observation, info["score"]
+            episode = Episode(snapshot, self.episodes[place].numbers, first, [])
             back[place] = episode, observation, info, over
         return self._at_the_start_of(back)
 
@@ -126,7 +137,8 @@ class _Here:
         return self._answers
 
     def kill(self) -> None:
-        """Never called: it does not die."""
+        """Close the environments, where others could not be made."""
+        self._row.close()
 
     def leave(self) -> None:
         """Say that it will be closed."""
@@ -214,13 +226,21 @@ class Crew:
 
     def __init__(self, blueprint: Blueprint, workers: int, timeout: float) -> None:
         size = blueprint.size
-        nowhere = [Episode(None, None, []) for _ in range(size)]
+        nowhere = [Episode(None, None, ("", 0.0), []) for _ in range(size)]
         self.known = Known(nowhere, [0] * size, ("",) * size, [{}] * size, frozenset(range(size)))
         self.lost: set[int] = set()
         self.attributes: list[dict[str, Any]] = [{} for _ in range(size)]
         self._sent = 0
         self._hosts: list[_Host] = []
-        folder = str(Path.cwd())
+        try:
+            self._start(blueprint, workers, timeout)
+        except BaseException:  # whoever keeps the error keeps us, and we the processes
+            for host in self._hosts:
+                host.row.kill()
+            raise
+
+    def _start(self, blueprint: Blueprint, workers: int, timeout: float) -> None:
+        size, folder = blueprint.size, str(Path.cwd())
         for number in range(workers or 1):
             first, end = (size * at // (workers or 1) for at in (number, number + 1))
             part = blueprint._replace(size=end - first)
@@ -262,9 +282,12 @@ class Crew:
         self._sent += moves
         answers: list[Any] = [None] * len(orders)
         causes: dict[int, str] = {}
-        asked: list[tuple[_Host, list[int]]] = []
+        asked: list[tuple[_Host, Sequence[int]]] = []
+        everywhere = None not in orders
         for host in self._hosts:
-            places = [place for place in host.places if orders[place] is not None]
+            places: Sequence[int] = host.places
+            if not everywhere:
+                places = [place for place in places if orders[place] is not None]
             try:
                 if places:
                     self._ask(host, places, orders)
@@ -273,7 +296,11 @@ class Crew:
                 causes |= self._died(host, places, error)
         for host, places in asked:
             try:
-                for place, answer in zip(places, self._answers(host, places), strict=True):
+                given = self._answers(host, places)
+                if everywhere:
+                    answers[places[0] : places[-1] + 1] = given
+                    continue
+                for place, answer in zip(places, given, strict=True):
                     answers[place] = answer
             except WorkerDied as error:
                 causes |= self._died(host, places, error)
@@ -293,7 +320,7 @@ class Crew:
         for host in self._hosts:
             host.row.close()
 
-    def _ask(self, host: _Host, places: list[int], orders: Sequence[Order | None]) -> None:
+    def _ask(self, host: _Host, places: Sequence[int], orders: Sequence[Order | None]) -> None:
         """Send orders to a row, with what brings lost environments back before."""
         if host.row.asleep:
             self.lost.update(host.places)
@@ -305,10 +332,11 @@ class Crew:
             sent = [*((at - first, self._revival(at, orders[at])) for at in lost), *sent]
         host.row.ask(sent)
 
-    def _answers(self, host: _Host, places: list[int]) -> list[Any]:
+    def _answers(self, host: _Host, places: Sequence[int]) -> list[Any]:
         """What came of the orders that were sent last."""
         answers = host.row.answers()[-len(places) :]
-        self.lost.difference_update(places)
+        if self.lost:
+            self.lost.difference_update(places)
         if Failed in map(type, answers):
             self.lost |= {
                 at for at, a in zip(places, answers, strict=True) if isinstance(a, Failed)
@@ -321,8 +349,8 @@ class Crew:
         episode, taken = known.episodes[place], known.taken[place]
         return Revive(
             origin=None if isinstance(order, Reset) else episode.origin,
-            actions=tuple(episode.actions[:taken]),
-            seen=(known.observations[place], known.infos[place].get("score", 0.0)),
+            first=episode.first,
+            turns=episode.turns[:taken],
             numbers=episode.numbers,
             attributes=self.attributes[place],
         )
@@ -342,7 +370,7 @@ class Crew:
             cause = answer.cause
         return Failed(cause)
 
-    def _died(self, host: _Host, places: list[int], error: WorkerDied) -> dict[int, str]:
+    def _died(self, host: _Host, places: Sequence[int], error: WorkerDied) -> dict[int, str]:
         """Note the death of a row: why the orders for these places have failed."""
         logger.warning(
             "the worker of environments %d to %d: %s. They go on in another one.",

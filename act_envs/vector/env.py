@@ -184,13 +184,19 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
         self._check_open()
         orders: list[Any] = self._orders(actions)
         turns = self._crew.carry_out(orders)
-        moved, begun = dict(enumerate(orders)), {}
+        taken, begun = orders, {}
         if set(map(type, turns)) != {tuple}:  # some were reset, or have failed
-            moved = {at: orders[at] for at, turn in enumerate(turns) if type(turn) is tuple}
+            taken = [
+                order if type(turn) is tuple else None
+                for order, turn in zip(orders, turns, strict=True)
+            ]
             begun = {at: (Reset(), turn) for at, turn in enumerate(turns) if type(turn) is Began}
             turns = [*map(self._turn, range(len(turns)), orders, turns)]
-        _, rewards, terminated, truncated = [*zip(*turns, strict=False)][:4]
-        known = self._crew.known.stepped(moved, turns).begun(begun)
+        texts, rewards, terminated, truncated, infos = [*zip(*turns, strict=False)][:5]
+        ended = ()
+        if True in terminated or True in truncated:
+            ended = [place for place, turn in enumerate(turns) if turn[2] or turn[3]]
+        known = self._crew.known.stepped(taken, texts, infos, ended).begun(begun)
         final: _Infos = {}
         if self._same_step and known.idle:
             final = _final(known)

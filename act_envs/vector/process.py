@@ -18,9 +18,10 @@ from typing import Any
 
 from act_envs.errors import UnknownArgument
 from act_envs.vector.channel import Channel, ChannelClosed, Garbled, Unsendable, packed
-from act_envs.vector.row import Blueprint, Order
+from act_envs.vector.row import Blueprint, Order, Revive
 
 START_TIMEOUT = 600.0  # seconds; a large catalogue that was not compiled is read in minutes
+_TIDYING = 1.0  # seconds that what a worker has started has to end by itself
 _CLOSING = 5.0  # seconds that a worker has to close its environments
 _MARK = "ACT_WORKER"  # a variable that all processes of a worker inherit
 _PROGRAM = "import sys; sys.path[:] = {path!r}; from act_envs.vector.worker import main; main()"
@@ -51,6 +52,7 @@ class Worker:
         self._timeout, self._owner = timeout, os.getpid()
         self._deadline = time.monotonic() + START_TIMEOUT
         self.busy = True
+        self._number = 0  # of the last orders; their answers repeat it
         mark = secrets.token_hex(16)
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as failing, theirs:
@@ -106,10 +108,11 @@ class Worker:
             WorkerDied: it has.
             UnknownArgument: an order cannot be sent.
         """
-        request = _packed(orders)
-        others = sum(type(order) is not str for _, order in orders)
+        request = _packed((self._number + 1, orders))
+        others = sum(_moves(order) for _, order in orders if type(order) is not str)
         self._deadline = time.monotonic() + self._timeout * max(1, others)
         self.busy = True
+        self._number += 1
         self._send(request)
 
     def answers(self) -> Any:
@@ -128,8 +131,12 @@ class Worker:
             raise WorkerDied(f"an answer that is none: {error}") from None
         except ChannelClosed:
             raise WorkerDied(self._how()) from None
-        self.busy = False
-        return answer
+        match answer:
+            case (number, answers) if number == self._number:
+                self.busy = False
+                return answers
+        self.kill()
+        raise WorkerDied("an answer that is none: it does not belong to the last orders")
 
     def leave(self) -> None:
         """Tell it to close its environments and end, without waiting for that."""
@@ -172,6 +179,11 @@ class Worker:
         return f"ended with status {code}"
 
 
+def _moves(order: Order) -> int:
+    """How many moves of an environment an order stands for."""
+    return 1 + len(order.turns) if isinstance(order, Revive) else 1
+
+
 def _packed(message: object) -> bytes:
     try:
         return packed(message)
@@ -188,17 +200,25 @@ def _end(process: subprocess.Popen[bytes], channel: Channel, mark: str, owner: i
         last_first.callback(channel.close)
         if os.getpid() == owner:
             last_first.callback(process.wait)
-            last_first.callback(_kill_marked, mark)
+            last_first.callback(_signal_marked, mark, signal.SIGKILL)
+            last_first.callback(_let_go, mark)
+            last_first.callback(process.wait)
             last_first.callback(process.kill)
 
 
-def _kill_marked(mark: str) -> None:
-    """Kill what a worker has started and left, as far as the system tells.
+def _let_go(mark: str) -> None:
+    """Let what a worker has left see that it is gone, and clear up; also what was stopped."""
+    end = time.monotonic() + _TIDYING
+    while _signal_marked(mark, signal.SIGCONT) and time.monotonic() < end:
+        time.sleep(0.02)
 
-    What only waits for the end of its parent goes by itself; what is stopped, or hangs, does not.
-    """
-    mine = f"{_MARK}={mark}".encode()
+
+def _signal_marked(mark: str, number: signal.Signals) -> int:
+    """Signal to all that a worker has started, as far as the system tells. How many these were."""
+    mine, found = f"{_MARK}={mark}".encode(), 0
     for path in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
             if mine in path.read_bytes().split(b"\0"):
-                os.kill(int(path.parent.name), signal.SIGKILL)
+                found += 1
+                os.kill(int(path.parent.name), number)
+    return found

@@ -58,15 +58,15 @@ class Revive(NamedTuple):
 
     Attributes:
         origin: where the episode began, options of ``reset`` or a snapshot; None for no episode.
-        actions: those that were taken since.
-        seen: the observation and the score that they led to.
+        first: the observation and the score there.
+        turns: the actions that were taken since, each with the observation and the score after it.
         numbers: the state of its random numbers, None where it does not matter.
         attributes: values that were set since it was made.
     """
 
     origin: Mapping[str, Any] | Snapshot | None
-    actions: tuple[str, ...]
-    seen: tuple[str, float]
+    first: tuple[str, float]
+    turns: Sequence[tuple[str, str, float]]
     numbers: Mapping[str, Any] | None
     attributes: Mapping[str, Any]
 
@@ -225,13 +225,10 @@ class Row:
             observation, info = env.restore(order.origin)
         else:
             observation, info = env.reset(options=order.origin)
-        for action in order.actions:
+        _compare(order.first, (observation, info["score"]), info["task_id"], 0)
+        for number, (action, *then) in enumerate(order.turns, 1):
             observation, _, _, _, info = env.step(action)
-        if (observation, info["score"]) != order.seen:
-            raise SimulatorError(
-                f"a replay of {len(order.actions)} actions of {info['task_id']!r} led to another "
-                "state than before"
-            )
+            _compare(tuple(then), (observation, info["score"]), info["task_id"], number)
 
     def _renewed(self, place: int) -> TextEnv:
         """A new environment in the place of one of which nobody knows where it is."""
@@ -241,6 +238,14 @@ class Row:
             logger.warning("environment %d could not be closed", place, exc_info=True)
         self.envs[place] = self._make()
         return self.envs[place]
+
+
+def _compare(then: object, now: object, task_id: str, number: int) -> None:
+    if now != then:
+        raise SimulatorError(
+            f"a replay of {task_id!r} led to another state than before: after {number} actions it "
+            f"gave {now!r:.200}, not {then!r:.200}"
+        )
 
 
 def _call(env: TextEnv, order: Call) -> Any:

@@ -43,16 +43,17 @@ def _serve(channel: Channel) -> None:
     try:
         row = Row(channel.receive())
     except Exception as error:  # noqa: BLE001 - the parent raises it
-        channel.send(packed(_portable(error)))
+        channel.send(packed((0, _portable(error))))
         return
-    channel.send(packed(None))
+    channel.send(packed((0, None)))
     try:
-        while (orders := channel.receive()) is not None:
+        while (asked := channel.receive()) is not None:
+            number, orders = asked
             answers = [_checked(answer) for answer in row.carry_out(orders)]
             try:
-                message = packed(answers)
+                message = packed((number, answers))
             except Unsendable as error:
-                message = packed([Refused(_portable(error))] * len(answers))
+                message = packed((number, [Refused(_portable(error))] * len(answers)))
             channel.send(message)
     finally:
         row.close()
