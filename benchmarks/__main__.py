@@ -27,13 +27,14 @@ RUNS = {
     "parity-scienceworld": ["parity", "scienceworld"],
     "parity-webshop": ["parity", "webshop"],
     "kills-scienceworld": ["kills"],
+    "pool": ["pool", "--soak"],
     "experts-alfworld": ["experts"],
 }
 # They need what this project never installs by itself: the games, and some the original engine.
 WITH_GAMES = ("throughput-alfworld", "parity-alfworld", "experts-alfworld")
 BESIDE_UPSTREAM = ("throughput-alfworld", "parity-alfworld")
 # They need what an extra brings: upstream's simulator and a Java.
-WITH_JAVA = ("throughput-scienceworld", "parity-scienceworld", "kills-scienceworld")
+WITH_JAVA = ("throughput-scienceworld", "parity-scienceworld", "kills-scienceworld", "pool")
 
 
 @dataclass(frozen=True)
