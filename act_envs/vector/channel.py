@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import select
 import socket
 import struct
 import time
@@ -11,7 +12,7 @@ from typing import Any
 _MARK = b"ACT\x01"
 _HEAD = struct.Struct(">4sQ")  # the mark, and how many bytes follow
 _LARGEST = 1 << 32  # bytes of a message
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _GRACE = 1e-3  # seconds for what has arrived already when its deadline has passed
 
 
@@ -35,7 +36,12 @@ class Channel:
     """
 
     def __init__(self, end: socket.socket) -> None:
+        end.setblocking(True)
         self._end = end
+        self._come = bytearray()  # and not yet read
+        self._readable, self._writable = select.poll(), select.poll()
+        self._readable.register(end, select.POLLIN)
+        self._writable.register(end, select.POLLOUT)
 
     def send(self, message: bytes, deadline: float | None = None) -> None:
         """Send a message.
@@ -48,13 +54,14 @@ class Channel:
             ChannelClosed: nobody is there.
             TimeoutError: the deadline has passed.
         """
-        self._limit(deadline)
-        try:
-            self._end.sendall(message)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            raise ChannelClosed(error.strerror or str(error)) from error
+        left = memoryview(message)
+        while left:
+            try:
+                left = left[self._end.send(left, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                _wait(self._writable, deadline)
+            except OSError as error:
+                raise ChannelClosed(error.strerror or str(error)) from error
 
     def receive(self, deadline: float | None = None) -> Any:
         """Wait for a message.
@@ -67,10 +74,14 @@ class Channel:
             Garbled: what came is no message.
             TimeoutError: the deadline has passed.
         """
-        mark, size = _HEAD.unpack(self._read(_HEAD.size, deadline))
+        self._await(_HEAD.size, deadline)
+        mark, size = _HEAD.unpack_from(self._come)
         if mark != _MARK or size > _LARGEST:
             raise Garbled(f"{mark!r} is not the beginning of a message")
-        data = self._read(size, deadline)
+        end = _HEAD.size + size
+        self._await(end, deadline)
+        data = bytes(memoryview(self._come)[_HEAD.size : end])
+        del self._come[:end]
         try:
             return pickle.loads(data)
         except Exception as error:  # unpickling bytes that are no pickle raises what it likes
@@ -80,25 +91,25 @@ class Channel:
         """Close this end."""
         self._end.close()
 
-    def _read(self, count: int, deadline: float | None) -> bytearray:
-        data = bytearray()
-        while len(data) < count:
-            self._limit(deadline)
+    def _await(self, count: int, deadline: float | None) -> None:
+        """Wait until so many bytes have come."""
+        while len(self._come) < count:
+            if deadline is not None:
+                _wait(self._readable, deadline)
             try:
-                part = self._end.recv(min(count - len(data), _CHUNK))
-            except TimeoutError:
-                raise
+                part = self._end.recv(_CHUNK)
             except OSError as error:
                 raise ChannelClosed(error.strerror or str(error)) from error
             if not part:
                 raise ChannelClosed("end of stream")
-            data += part
-        return data
+            self._come += part
 
-    def _limit(self, deadline: float | None) -> None:
-        # Whoever waits for several answers one after the other finds the later ones there.
-        left = None if deadline is None else max(deadline - time.monotonic(), _GRACE)
-        self._end.settimeout(left)
+
+def _wait(event: select.poll, deadline: float | None) -> None:
+    # Whoever waits for several answers one after the other finds the later ones there.
+    left = None if deadline is None else max(deadline - time.monotonic(), _GRACE)
+    if not event.poll(None if left is None else left * 1000):
+        raise TimeoutError
 
 
 def packed(message: object) -> bytes:

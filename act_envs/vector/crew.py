@@ -8,6 +8,7 @@ not given: the environments are brought back to what is known when they are next
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from act_envs.vector.row import Began, Blueprint, Failed, Order, Refused, Reset,
 
 logger = logging.getLogger(__name__)
 
+_SLOWER = 10  # times as long as the first start another one may take
 _TRIES = 2  # after the first, in which all were asked at once
 
 
@@ -153,6 +155,7 @@ class _There:
 
     def __init__(self, blueprint: Blueprint, timeout: float, folder: str) -> None:
         self._arguments = blueprint, timeout, folder
+        self._began, self._start = time.monotonic(), timeout
         self._worker = Worker(*self._arguments)
 
     @property
@@ -168,13 +171,17 @@ class _There:
     def ready(self) -> None:
         """Wait until the environments are made."""
         self._worker.ready()
+        took = time.monotonic() - self._began
+        self._start = max(self._start, _SLOWER * took)  # for those that come after
 
     def wake(self) -> None:
         """Start another process in the place of one that does not listen."""
         self._worker.kill()
         try:
-            self._worker = Worker(*self._arguments)
+            self._worker = Worker(*self._arguments, self._start)
             self._worker.ready()
+        except WorkerDied:
+            raise
         except Exception as error:  # it went well before: whatever is wrong, it may pass
             raise WorkerDied(f"{type(error).__name__}: {error}") from error
 

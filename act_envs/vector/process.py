@@ -38,6 +38,7 @@ class Worker:
         blueprint: what it makes.
         timeout: seconds that it has for an answer: to all actions together, or to each other order.
         folder: where it works.
+        start: seconds that it has to make its environments.
 
     Attributes:
         busy: whether there are answers that nobody has waited for.
@@ -47,10 +48,12 @@ class Worker:
         OSError: it cannot be started.
     """
 
-    def __init__(self, blueprint: Blueprint, timeout: float, folder: str) -> None:
+    def __init__(
+        self, blueprint: Blueprint, timeout: float, folder: str, start: float = START_TIMEOUT
+    ) -> None:
         request = _packed(blueprint)
         self._timeout, self._owner = timeout, os.getpid()
-        self._deadline = time.monotonic() + START_TIMEOUT
+        self._deadline = time.monotonic() + start
         self.busy = True
         self._number = 0  # of the last orders; their answers repeat it
         mark = secrets.token_hex(16)
