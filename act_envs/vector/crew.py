@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,25 +19,39 @@ from act_envs.vector.row import Began, Blueprint, Failed, Order, Refused, Reset,
 
 logger = logging.getLogger(__name__)
 
+_SPARE = 32  # rounds that are kept though nobody needs them, for their removal costs time
 _SLOWER = 10  # times as long as the first start another one may take
 _TRIES = 2  # after the first, in which all were asked at once
 
 
 class Episode(NamedTuple):
-    """How to get where an environment is.
+    """Where the episode of an environment began.
 
     Attributes:
-        origin: where it began, options of ``reset`` or a snapshot; None where there is none.
+        origin: options of ``reset`` or a snapshot; None where there is no episode.
         numbers: the state of the environment's random numbers, None where it has none yet.
         first: the observation and the score there.
-        turns: the actions that were taken since, each with the observation and the score after it;
-            what follows the first ``Known.taken`` does not count.
+        since: how many rounds there had been.
     """
 
     origin: Mapping[str, Any] | Snapshot | None
     numbers: Mapping[str, Any] | None
     first: tuple[str, float]
-    turns: list[tuple[str, str, float]]
+    since: int
+
+
+class Round(NamedTuple):
+    """A step of all environments.
+
+    Attributes:
+        actions: those that were taken, None for none.
+        observations: what they gave.
+        rewards: likewise.
+    """
+
+    actions: Sequence[str | None]
+    observations: Sequence[str]
+    rewards: Sequence[float]
 
 
 class Known(NamedTuple):
@@ -45,7 +59,8 @@ class Known(NamedTuple):
 
     Attributes:
         episodes: those that they are in.
-        taken: how many turns of these count.
+        rounds: since the oldest of these began; what follows the first ``count`` does not count.
+        count: see there.
         observations: the last ones.
         infos: likewise; {} before the first.
         idle: places without an episode that goes on.
@@ -53,34 +68,24 @@ class Known(NamedTuple):
     """
 
     episodes: Sequence[Episode]
-    taken: Sequence[int]
+    rounds: list[Round]
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride]
     observations: tuple[str, ...]
     infos: Sequence[Any]
     idle: frozenset[int]
     sent: int = 0
 
-    def stepped(
-        self,
-        actions: Sequence[str | None],
-        observations: tuple[str, ...],
-        infos: Sequence[Any],
-        ended: Collection[int],
-    ) -> Known:
+    def stepped(self, done: Round, infos: Sequence[Any], ended: Collection[int]) -> Known:
         """After a step.
 
         Args:
-            actions: those that were taken; None for none.
-            observations: all that it gave.
-            infos: likewise.
+            done: the step.
+            infos: all that it gave.
             ended: places of the episodes that it has ended.
         """
-        taken = [*self.taken]
-        said = zip(self.episodes, actions, observations, infos, strict=True)
-        for place, (episode, action, observation, info) in enumerate(said):
-            if action is not None:
-                episode.turns[taken[place] :] = ((action, observation, info["score"]),)
-                taken[place] += 1
-        return Known(self.episodes, taken, observations, infos, self.idle.union(ended))
+        self.rounds[self.count :] = (done,)
+        observations, idle = tuple(done.observations), self.idle.union(ended)
+        return Known(self.episodes, self.rounds, self.count + 1, observations, infos, idle)
 
     def begun(self, begun: Mapping[int, tuple[Reset, Began]]) -> Known:
         """After resets. Tasks that were drawn are named from now on."""
@@ -89,7 +94,7 @@ class Known(NamedTuple):
             options = {n: v for n, v in (reset.options or {}).items() if v is not None}
             origin = options or {"task_id": began.info["task_id"]}
             first = began.observation, began.info["score"]
-            episode = Episode(origin, began.numbers, first, [])
+            episode = Episode(origin, began.numbers, first, self.count)
             back[place] = episode, began.observation, began.info, False
         return self._at_the_start_of(back)
 
@@ -98,20 +103,30 @@ class Known(NamedTuple):
         back = {}
         for place, (snapshot, (observation, info, over)) in restored.items():
             first = observation, info["score"]
-            episode = Episode(snapshot, self.episodes[place].numbers, first, [])
+            episode = Episode(snapshot, self.episodes[place].numbers, first, self.count)
             back[place] = episode, observation, info, over
         return self._at_the_start_of(back)
 
     def _at_the_start_of(self, back: Mapping[int, tuple[Episode, str, Any, bool]]) -> Known:
         if not back:
             return self
-        episodes, taken, infos = [*self.episodes], [*self.taken], [*self.infos]
+        episodes, infos = [*self.episodes], [*self.infos]
         observations, idle = [*self.observations], {*self.idle}
         for place, (episode, observation, info, over) in back.items():
-            episodes[place], taken[place] = episode, 0
-            observations[place], infos[place] = observation, info
+            episodes[place], observations[place], infos[place] = episode, observation, info
             (idle.add if over else idle.discard)(place)
-        return Known(episodes, taken, tuple(observations), infos, frozenset(idle))
+        oldest = min(episode.since for episode in episodes)
+        rounds, count = self.rounds, self.count
+        if oldest >= _SPARE:  # what was before will not be needed any more
+            rounds, count = rounds[oldest:count], count - oldest
+            episodes = [one._replace(since=one.since - oldest) for one in episodes]
+        return Known(episodes, rounds, count, tuple(observations), infos, frozenset(idle))
+
+    def turns(self, place: int) -> list[tuple[str, str, float]]:
+        """The actions of an episode, each with the observation and the reward that it gave."""
+        mine = self.rounds[self.episodes[place].since : self.count]
+        turns = [(r.actions[place], r.observations[place], r.rewards[place]) for r in mine]
+        return [(action, text, reward) for action, text, reward in turns if action is not None]
 
 
 class _Here:
@@ -130,7 +145,7 @@ class _Here:
     def wake(self) -> None:
         """Never called: it is not asleep."""
 
-    def ask(self, orders: Sequence[tuple[int, Order]]) -> None:
+    def ask(self, orders: Iterable[tuple[int, Order]]) -> None:
         """Carry out orders."""
         self._answers = self._row.carry_out(orders)
 
@@ -185,9 +200,9 @@ class _There:
         except Exception as error:  # it went well before: whatever is wrong, it may pass
             raise WorkerDied(f"{type(error).__name__}: {error}") from error
 
-    def ask(self, orders: Sequence[tuple[int, Order]]) -> None:
+    def ask(self, orders: Iterable[tuple[int, Order]]) -> None:
         """Send orders."""
-        self._worker.ask(orders)
+        self._worker.ask([*orders])
 
     def answers(self) -> Any:
         """What they gave."""
@@ -233,8 +248,8 @@ class Crew:
 
     def __init__(self, blueprint: Blueprint, workers: int, timeout: float) -> None:
         size = blueprint.size
-        nowhere = [Episode(None, None, ("", 0.0), []) for _ in range(size)]
-        self.known = Known(nowhere, [0] * size, ("",) * size, [{}] * size, frozenset(range(size)))
+        nowhere = [Episode(None, None, ("", 0.0), 0)] * size
+        self.known = Known(nowhere, [], 0, ("",) * size, [{}] * size, frozenset(range(size)))
         self.lost: set[int] = set()
         self.attributes: list[dict[str, Any]] = [{} for _ in range(size)]
         self._sent = 0
@@ -327,13 +342,18 @@ class Crew:
         for host in self._hosts:
             host.row.close()
 
-    def _ask(self, host: _Host, places: Sequence[int], orders: Sequence[Order | None]) -> None:
+    def _ask(self, host: _Host, places: Sequence[int], orders: Sequence[Any]) -> None:
         """Send orders to a row, with what brings lost environments back before."""
         if host.row.asleep:
             self.lost.update(host.places)
             host.row.wake()
         first = host.places.start
-        sent: list[tuple[int, Any]] = [(place - first, orders[place]) for place in places]
+        given = orders[first : host.places.stop] if places is host.places else None
+        sent: Iterable[tuple[int, Any]] = (
+            zip(range(len(places)), given, strict=True)  # no tuple outlives its turn
+            if given is not None
+            else [(place - first, orders[place]) for place in places]
+        )
         if self.lost:
             lost = [place for place in places if place in self.lost]
             sent = [*((at - first, self._revival(at, orders[at])) for at in lost), *sent]
@@ -352,12 +372,11 @@ class Crew:
 
     def _revival(self, place: int, order: Order | None) -> Revive:
         """What brings an environment back for an order; without its episode before another."""
-        known = self.known
-        episode, taken = known.episodes[place], known.taken[place]
+        episode = self.known.episodes[place]
         return Revive(
             origin=None if isinstance(order, Reset) else episode.origin,
             first=episode.first,
-            turns=episode.turns[:taken],
+            turns=self.known.turns(place),
             numbers=episode.numbers,
             attributes=self.attributes[place],
         )

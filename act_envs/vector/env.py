@@ -24,7 +24,7 @@ from act_envs.vector.arguments import (
     whole,
 )
 from act_envs.vector.columns import columns
-from act_envs.vector.crew import Crew, Known
+from act_envs.vector.crew import Crew, Known, Round
 from act_envs.vector.process import WorkerDied
 from act_envs.vector.row import Began, Blueprint, Call, Failed, Order, Reset, Restore
 
@@ -196,7 +196,8 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
         ended = ()
         if True in terminated or True in truncated:
             ended = [place for place, turn in enumerate(turns) if turn[2] or turn[3]]
-        known = self._crew.known.stepped(taken, texts, infos, ended).begun(begun)
+        done = Round(taken, texts, rewards)
+        known = self._crew.known.stepped(done, infos, ended).begun(begun)
         final: _Infos = {}
         if self._same_step and known.idle:
             final = _final(known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -59,7 +59,7 @@ class Revive(NamedTuple):
     Attributes:
         origin: where the episode began, options of ``reset`` or a snapshot; None for no episode.
         first: the observation and the score there.
-        turns: the actions that were taken since, each with the observation and the score after it.
+        turns: the actions that were taken since, each with the observation and reward it gave.
         numbers: the state of its random numbers, None where it does not matter.
         attributes: values that were set since it was made.
     """
@@ -130,7 +130,7 @@ class Row:
             self.close()
             raise
 
-    def carry_out(self, orders: Sequence[tuple[int, Order]]) -> list[Any]:
+    def carry_out(self, orders: Iterable[tuple[int, Order]]) -> list[Any]:
         """Carry out orders one after the other.
 
         Where several environments start the same named task, it is loaded once, and the others
@@ -145,6 +145,7 @@ class Row:
             whether the episode is over; the value for a call; None for ``Revive``; or ``Failed``
             or ``Refused``. What follows the failure of an environment fails with it.
         """
+        envs, same_step = self.envs, self._same_step
         answers: list[Any] = []
         begun: dict[str, tuple[TextEnv, Snapshot | None]] = {}
         failed: dict[int, Failed] = {}
@@ -154,8 +155,8 @@ class Row:
                 continue
             try:
                 if type(order) is str:
-                    answer = self.envs[place].step(order)
-                    if self._same_step and (answer[2] or answer[3]):
+                    answer = envs[place].step(order)
+                    if same_step and (answer[2] or answer[3]):
                         answer = (*answer, self._began_again(place))
                 elif isinstance(order, Reset):
                     answer = self._reset(place, order, begun)
@@ -227,8 +228,8 @@ class Row:
             observation, info = env.reset(options=order.origin)
         _compare(order.first, (observation, info["score"]), info["task_id"], 0)
         for number, (action, *then) in enumerate(order.turns, 1):
-            observation, _, _, _, info = env.step(action)
-            _compare(tuple(then), (observation, info["score"]), info["task_id"], number)
+            observation, reward, _, _, info = env.step(action)
+            _compare(tuple(then), (observation, reward), info["task_id"], number)
 
     def _renewed(self, place: int) -> TextEnv:
         """A new environment in the place of one of which nobody knows where it is."""
