@@ -635,7 +635,9 @@ def _transcript(u: TextEnv, snapshot: Snapshot, actions: list[str]) -> dict[str,
         "state_hash at the start": u.state_hash(),
         "restore": u.restore(snapshot),
         "state_hash after restore": u.state_hash(),
+        "the offer after restore": u.admissible_actions(),
         "the future": _play(u, actions),
+        "the offer after it": u.admissible_actions(),
     }
 
 
