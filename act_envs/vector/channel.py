@@ -13,6 +13,7 @@ _MARK = b"ACT\x01"
 _HEAD = struct.Struct(">4sQ")  # the mark, and how many bytes follow
 _LARGEST = 1 << 32  # bytes of a message
 _CHUNK = 1 << 16
+_LONGEST = 1e6  # seconds that the system can be asked to wait at a time, and more than anybody does
 _GRACE = 1e-3  # seconds for what has arrived already when its deadline has passed
 
 
@@ -107,8 +108,8 @@ class Channel:
 
 def _wait(event: select.poll, deadline: float | None) -> None:
     # Whoever waits for several answers one after the other finds the later ones there.
-    left = None if deadline is None else max(deadline - time.monotonic(), _GRACE)
-    if not event.poll(None if left is None else left * 1000):
+    left = _LONGEST if deadline is None else max(deadline - time.monotonic(), _GRACE)
+    if not event.poll(1000 * min(left, _LONGEST)):
         raise TimeoutError
 
 

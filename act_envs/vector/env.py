@@ -24,7 +24,8 @@ from act_envs.vector.arguments import (
     whole,
 )
 from act_envs.vector.columns import columns
-from act_envs.vector.crew import Crew, Known, Round
+from act_envs.vector.crew import Crew
+from act_envs.vector.known import Known, Round
 from act_envs.vector.process import WorkerDied
 from act_envs.vector.row import Began, Blueprint, Call, Failed, Order, Reset, Restore
 
@@ -48,7 +49,8 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
     When a worker dies, hangs or answers nonsense, or a simulator fails, the environments concerned
     are made anew and brought back to where they were, by replay of their actions, and the step is
     taken again; the others do not notice. An environment that fails three times on one action ends
-    its episode, truncated, with the cause in ``info["fault"]``.
+    its episode, truncated, with the cause in ``info["fault"]``. For replays an episode is kept as
+    long as it lasts, so without a step limit memory grows with the longest.
 
     ## Action Space
 

@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import gymnasium as gym
@@ -389,6 +390,12 @@ def test_a_snapshot_passes_from_one_vector_to_another(make: Make) -> None:
 
 
 # -- arguments and order of calls --------------------------------------------------------------
+
+
+def test_who_is_in_no_hurry_waits() -> None:
+    with closing(gym.make_vec("ACT/Toy-v0", num_envs=2, workers=1, timeout=9e8)) as envs:
+        envs.reset(seed=0)
+        assert len(envs.step(["look", "look"])[0]) == 2
 
 
 @pytest.mark.parametrize(
