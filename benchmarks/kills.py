@@ -31,6 +31,7 @@ from act_envs.errors import SimulatorError
 from act_envs.progress import Progress
 from act_envs.scienceworld import simulator as native
 from act_envs.scienceworld.simulator import NativeSimulator
+from benchmarks.lurking import beside
 from benchmarks.restless import Restless
 from benchmarks.table import Row, publish
 
@@ -216,21 +217,15 @@ class Killer:
         """
         first = rng.uniform(0, 1.2 * seconds)
         second = rng.uniform(0, START) if rng.random() < TWICE else None
-        over = threading.Event()
 
-        def hunt() -> None:
+        def hunt(over: threading.Event) -> None:
             time.sleep(first)
             self._kill()
             if second is not None and not over.wait(second):
                 self._kill()
 
-        thread = threading.Thread(target=hunt)
-        thread.start()
-        try:
+        with beside(hunt):
             yield
-        finally:
-            over.set()
-            thread.join()
 
     def _kill(self) -> None:
         for process in marked(self._mark):

@@ -29,6 +29,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ from act_envs.errors import SimulatorError
 from act_envs.progress import Progress
 from act_envs.vector import TextVectorEnv
 from act_envs.vector.channel import _HEAD, _MARK
+from benchmarks.lurking import beside
 from benchmarks.table import Row
 
 T = TypeVar("T")
@@ -402,7 +404,7 @@ class Saboteur:
     @contextmanager
     def lurk(self, pool: TextVectorEnv) -> Iterator[None]:
         """Perhaps strike within the time that the block usually takes, or shortly after it."""
-        rng, over, start = self.rng, threading.Event(), time.monotonic()
+        rng, start = self.rng, time.monotonic()
         if rng.random() > STRUCK or self.left <= 0:
             yield
             self._calm.append(time.monotonic() - start)
@@ -414,13 +416,8 @@ class Saboteur:
             *(("kill", rng.uniform(0, self.ground.start)) for _ in range(rng.choice(FURTHER))),
         ]  # fmt: skip
         victim, pause = rng.random(), rng.uniform(*SLOW)
-        thread = threading.Thread(target=self._hunt, args=(pool, plan, victim, pause, over))
-        thread.start()
-        try:
+        with beside(partial(self._hunt, pool, plan, victim, pause)):
             yield
-        finally:
-            over.set()
-            thread.join()
 
     def _hunt(
         self,
