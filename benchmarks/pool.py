@@ -132,8 +132,13 @@ def _choices(pool: Any, goals: Sequence[str], rng: random.Random) -> list[str]:
     return chosen
 
 
-def _alone(envs: Sequence[gym.Env[str, str]], places: Iterable[int], walk: Walk) -> Iterator[None]:
-    """Take the part of a walk that some environments have, in a bare loop; begins before it."""
+def _alone(
+    envs: Sequence[gym.Env[str, str]], places: Iterable[int], walk: Walk, *, each: bool = False
+) -> Iterator[None]:
+    """Take the part of a walk that some environments have, in a bare loop.
+
+    Yields before it begins, and with ``each`` after each step too.
+    """
     places = list(places)
     for env, place in zip(envs, places, strict=True):
         env.reset(seed=walk.seed + place)
@@ -142,6 +147,8 @@ def _alone(envs: Sequence[gym.Env[str, str]], places: Iterable[int], walk: Walk)
     for actions in shares:
         for env, action in zip(envs, actions, strict=True):
             env.step(action)
+        if each:
+            yield
 
 
 def _together(pool: VectorEnv[Any, Any, Any], walk: Walk) -> Iterator[None]:
@@ -286,24 +293,36 @@ def _in_workers(quick: bool) -> Iterator[Row]:
             pool.reset(seed=0)  # starts the Java processes
             pooled = _with_descendants(pool.processes)
             plain = _with_descendants(bare.processes)
+
+            def together(pool: Any = pool, processes: Sequence[int] = pooled) -> Spent:
+                return _sum(_measured(_together(pool, walk), processes) for walk in walks)
+
             taken = _in_turns(
                 {
-                    "pool": lambda p=pool, o=pooled: _sum(
-                        _measured(_together(p, walk), o) for walk in walks
-                    ),
+                    # Twice, as the bare ones: Java must have compiled as much on both sides.
+                    "pool": together,
+                    "pool again": together,
                     "bare": lambda b=bare, o=plain: _sum(
                         _measured(b.walk(number), o, here=False) for number in range(len(walks))
+                    ),
+                    "waiting": lambda b=bare, o=plain: _sum(
+                        _measured(b.walk(number, waiting=True), o, here=False)
+                        for number in range(len(walks))
                     ),
                 },
                 warm=3 if quick else 25,  # Java compiles its hot code for some hundred steps
                 rounds=3 if quick else 21,
             )
         title = f"{SCIENCES} ScienceWorld environments in {workers} workers"
-        cost, least = taken["pool"].cpu, taken["bare"].cpu
+        cost = (taken["pool"].cpu + taken["pool again"].cpu) / 2
+        least, waiting = taken["bare"].cpu, taken["waiting"].cpu
         yield Row(f"{title}: bare, a step", 1e3 * least / steps, "ms")
+        yield Row(f"{title}: bare, all wait for the last, a step", 1e3 * waiting / steps, "ms")
         yield Row(f"{title}: pool.step, of each", 1e3 * cost / steps, "ms")
         yield Row(f"{title}: of that, here", 1e3 * taken["pool"].here / steps, "ms")
-        yield Row(f"{title}: pool.step over bare", cost / least, "x", "" if quick else "<= 1.1")
+        bar = "" if quick else "<= 1.1"
+        yield Row(f"{title}: pool.step over bare", cost / least, "x", bar)
+        yield Row(f"{title}: pool.step over bare that wait", cost / waiting, "x", bar)
 
 
 def _sum(parts: Iterable[Spent]) -> Spent:
@@ -321,15 +340,25 @@ class Bare(NamedTuple):
     processes: list[int]
     pipes: list[Connection]
 
-    def walk(self, number: int) -> Iterator[None]:
-        """Have that walk taken by all at the same time, in two messages each."""
-        for half in range(2):
-            for pipe in self.pipes:
-                pipe.send(number)
-            for pipe in self.pipes:
-                pipe.recv()
-            if not half:
-                yield
+    def walk(self, number: int, *, waiting: bool = False) -> Iterator[None]:
+        """Have that walk taken by all at the same time, in one go or step by step.
+
+        Args:
+            number: of the walk.
+            waiting: at each step, until the slowest has taken it. That alone costs CPU time: what
+                has slept finds its caches cold, and the processor's clock lowered.
+        """
+        self._tell((number, waiting))
+        yield
+        for _ in range(LENGTH if waiting else 1):
+            self._tell(None)
+
+    def _tell(self, message: object) -> None:
+        """Tell all, and wait until they have done it."""
+        for pipe in self.pipes:
+            pipe.send(message)
+        for pipe in self.pipes:
+            pipe.recv()
 
 
 @contextmanager
@@ -363,12 +392,14 @@ def _plain(pipe: Connection, places: range, walks: list[Walk]) -> None:
     envs = [gym.make(SCIENCE, step_limit=None).unwrapped for _ in places]
     try:
         while True:
-            work = _alone(envs, places, walks[pipe.recv()])
+            number, waiting = pipe.recv()
+            work = _alone(envs, places, walks[number], each=waiting)
             next(work)
             pipe.send(None)
-            pipe.recv()
-            next(work, None)
-            pipe.send(None)
+            for _ in range(LENGTH if waiting else 1):
+                pipe.recv()
+                next(work, None)
+                pipe.send(None)
     except EOFError:
         for env in envs:
             env.close()

@@ -44,10 +44,10 @@ def columns(infos: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
 
 def column(values: Sequence[Any]) -> np.ndarray:
     """Values of one type as an array of that type, others as objects, (values,)."""
-    kind = type(values[0])
-    if kind in _PLAIN and len(set(map(type, values))) == 1:
-        return np.array(values, kind)
-    return np.fromiter(values, object, len(values))
+    kind, count = type(values[0]), len(values)
+    if kind in _PLAIN and [*map(type, values)].count(kind) == count:
+        return np.fromiter(values, kind, count)
+    return np.fromiter(values, object, count)
 
 
 def _partial(

@@ -207,9 +207,9 @@ class TextVectorEnv(VectorEnv[_Texts, Iterable[str], np.ndarray]):
             known = known.begun(again)
         given = (
             known.observations,
-            np.array(rewards, np.float64),
-            np.array(terminated, np.bool_),
-            np.array(truncated, np.bool_),
+            np.fromiter(rewards, np.float64, self.num_envs),
+            np.fromiter(terminated, np.bool_, self.num_envs),
+            np.fromiter(truncated, np.bool_, self.num_envs),
             columns(known.infos) | final,
         )
         self._crew.know(known)
