@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import gymnasium as gym
 
 from act_data.policies import check_seed
 from act_data.rollout import make_env, play_expert, text_env
@@ -33,6 +37,7 @@ class Collect:
     Attributes:
         env: id of the environment, such as ACT/ScienceWorld-v0.
         out: folder for the trajectories; new, or begun by the same command.
+        expert: who plays: the name of one of the environment's experts; the usual one by default.
         split: split to play; see --allow-split for others than train.
         tasks: kinds, task ids, or KIND:N for the first N tasks of a kind; all by default.
         limit: play only the first so many of these.
@@ -48,6 +53,7 @@ class Collect:
 
     env: str
     out: Path
+    expert: str | None = None
     split: str = TRAIN
     tasks: tuple[str, ...] = ()
     limit: int | None = None
@@ -58,6 +64,36 @@ class Collect:
     shard_size: int = 8
     allow_split: tuple[str, ...] = ()
     progress: bool = False
+
+
+@dataclass(frozen=True)
+class _Play:
+    """The work: let an expert play a task."""
+
+    env: str
+    env_kwargs: dict[str, Any]
+    expert: str
+    seed: int
+    hashes: bool
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Task], Result]]:
+        with closing(make_env(self.env, self.env_kwargs)) as env:
+            yield partial(self._play, env)
+
+    def _play(self, env: gym.Env[str, str], task: Task) -> Result:
+        trajectory = play_expert(
+            env, task.task_id, self.seed, expert=self.expert, hashes=self.hashes
+        )
+        if trajectory.won:
+            ended = "won"
+        elif trajectory.truncated:
+            ended = "truncated"
+        else:
+            ended = "failed" if text_env(env).terminated else "gave_up"
+        counts: Counter[str] = Counter(dict.fromkeys(_ENDS, 0))
+        counts[ended] = 1
+        return Result([trajectory] if trajectory.won else [], task.kind, counts)
 
 
 def collect(config: Collect) -> dict[str, Any]:
@@ -71,46 +107,34 @@ def collect(config: Collect) -> dict[str, Any]:
         ForbiddenSplit: the split is kept for evaluation.
         RunConflict: the folder holds something else.
         RunLocked: another process works in it.
-        UnknownArgument: an option has a value that cannot be used.
+        UnknownArgument: an option has a value that cannot be used, such as an unknown expert.
         UnknownSplit: the environment has no such split.
         UnknownTask: ``tasks`` names nothing in this split.
     """
     check_seed(config.seed)
     kwargs = {**_json_object(config.env_kwargs), "split": config.split}
     kwargs["step_limit"] = config.step_limit
-    env = make_env(config.env, kwargs)
-    try:
+    with closing(make_env(config.env, kwargs)) as env:
         # After the environment, which knows better what is wrong with a split that it has not.
         inner = text_env(env)
+        expert = inner.expert(config.expert).name
         tasks = select(inner.tasks(), config.tasks)[: _positive(config.limit)]
         for split in sorted({task.split for task in tasks}):  # a panel mixes official splits
             check_split(split, config.allow_split)
 
-        def work(task: Task) -> Result:
-            trajectory = play_expert(env, task.task_id, config.seed, hashes=config.state_hashes)
-            if trajectory.won:
-                ended = "won"
-            elif trajectory.truncated:
-                ended = "truncated"
-            else:
-                ended = "failed" if inner.terminated else "gave_up"
-            counts: Counter[str] = Counter(dict.fromkeys(_ENDS, 0))
-            counts[ended] = 1
-            return Result([trajectory] if trajectory.won else [], task.kind, counts)
-
-        request = {
-            "command": "collect",
-            "env": config.env,
-            "env_kwargs": kwargs,
-            "seed": config.seed,
-            "state_hashes": config.state_hashes,
-            "tasks": f"{len(tasks)}, named {digest([asdict(task) for task in tasks])}",
-            "versions": versions("pyarrow"),
-        }
-        run = Run(config.out, request, tasks, "trajectories", config.shard_size)
-        return run.execute(work, progress=config.progress)
-    finally:
-        env.close()
+    request = {
+        "command": "collect",
+        "env": config.env,
+        "env_kwargs": kwargs,
+        "expert": expert,
+        "seed": config.seed,
+        "state_hashes": config.state_hashes,
+        "tasks": f"{len(tasks)}, named {digest([asdict(task) for task in tasks])}",
+        "versions": versions("pyarrow"),
+    }
+    run = Run(config.out, request, tasks, "trajectories", config.shard_size)
+    job = _Play(config.env, kwargs, expert, config.seed, config.state_hashes)
+    return run.execute(job, progress=config.progress)
 
 
 def select(tasks: Sequence[Task], wanted: Sequence[str]) -> list[Task]:

@@ -13,15 +13,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from act_data.policies import Policy, Query, Sample, check_seed, make_policy, seed_of
 from act_data.prompts import PROMPT_VERSION
-from act_data.rollout import make_env, replay, text_env
+from act_data.rollout import OpenEnvs, open_envs, replay, text_env
 from act_data.schema import data_files, read_trajectories
 from act_data.shards import Result, Run, digest, versions
 from act_data.splits import check_split
@@ -100,20 +101,22 @@ class _Alternative:
     count: int = 0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class _Miner:
-    """The work on one trajectory, with the environments that it needs, each made once."""
+    """The work on one trajectory: replay, sample, compare."""
 
     policy: Policy
     k: int
     seed: int
-    open_envs: ExitStack
-    envs: dict[tuple[str, str], Any] = field(default_factory=dict)
 
-    def mine(self, item: _Item) -> Result:
-        """Replay, sample, compare."""
+    @contextmanager
+    def open(self) -> Iterator[Callable[[_Item], Result]]:
+        with open_envs() as envs:
+            yield partial(self._mine, envs)
+
+    def _mine(self, envs: OpenEnvs, item: _Item) -> Result:
         trajectory = item.trajectory
-        env = self._env(trajectory)
+        env = envs(trajectory.env_id, trajectory.env_kwargs)
         scenes = _scenes(env, item, self.seed)
         answers = self.policy.sample([scene.query for scene in scenes], self.k)
         counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
@@ -125,14 +128,6 @@ class _Miner:
             rows += [self._pair(trajectory, scene, expert, one) for one in alternatives]
         counts["pairs"] = len(rows)
         return Result(rows, trajectory.kind, counts)
-
-    def _env(self, trajectory: Trajectory) -> Any:
-        key = (trajectory.env_id, trajectory.env_kwargs)
-        if key not in self.envs:
-            env = make_env(trajectory.env_id, json.loads(trajectory.env_kwargs))
-            self.open_envs.callback(env.close)
-            self.envs[key] = env
-        return self.envs[key]
 
     def _pair(
         self, trajectory: Trajectory, scene: _Scene, expert: str, alternative: _Alternative
@@ -221,9 +216,7 @@ def mine_with(policy: Policy, config: Mine) -> dict[str, Any]:
     if policy.revision:
         request["versions"] |= versions("torch", "transformers")
     run = Run(config.out, request, items, "pairs", config.shard_size)
-    with ExitStack() as open_envs:
-        miner = _Miner(policy, config.k, config.seed, open_envs)
-        return run.execute(miner.mine, progress=config.progress)
+    return run.execute(_Miner(policy, config.k, config.seed), progress=config.progress)
 
 
 def _items(trajectories: Sequence[Trajectory], config: Mine) -> list[_Item]:

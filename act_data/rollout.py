@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import gymnasium as gym
@@ -21,7 +23,6 @@ from act_data.policies import Policy, Query, seed_of
 from act_data.types import AgentState, Trajectory, Transition
 from act_envs.errors import UnknownArgument
 
-EXPERT = "expert"
 MAX_EXPERT_STEPS = 1000  # an expert without a step limit that walks in circles ends here
 
 
@@ -53,6 +54,22 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env[str, str]:
     env = gym.make(env_id, **env_kwargs)
     text_env(env)
     return env
+
+
+OpenEnvs = Callable[[str, str], gym.Env[str, str]]
+"""Gives the environment of an id and arguments (JSON), the same one each time."""
+
+
+@contextmanager
+def open_envs() -> Iterator[OpenEnvs]:
+    """Environments by id and arguments, each made when first asked for, closed in the end."""
+    with ExitStack() as stack:
+
+        @functools.cache
+        def opened(env_id: str, env_kwargs: str) -> gym.Env[str, str]:
+            return stack.enter_context(closing(make_env(env_id, json.loads(env_kwargs))))
+
+        yield opened
 
 
 def text_env(env: gym.Env[str, str]) -> act_envs.TextEnv:
@@ -104,9 +121,14 @@ def play(
 
 
 def play_expert(
-    env: gym.Env[str, str], task_id: str, seed: int, *, hashes: bool = False
+    env: gym.Env[str, str],
+    task_id: str,
+    seed: int,
+    *,
+    expert: str | None = None,
+    hashes: bool = False,
 ) -> Trajectory:
-    """Play one task with the environment's own expert, until the end or until it gives up.
+    """Play one task with an expert of the environment, until the end or until it gives up.
 
     A trajectory that is neither won nor truncated, nor ended by its last action, is one that the
     expert gave up (or walked in circles for ``MAX_EXPERT_STEPS``).
@@ -115,17 +137,20 @@ def play_expert(
         env: made with ``gym.make``.
         task_id: the task, of any split.
         seed: recorded with the trajectory; experts do not draw.
+        expert: the name of one of ``TextEnv.experts``, recorded too; the usual one by default.
         hashes: record the hash of every state.
 
     Raises:
+        UnknownArgument: the environment has no such expert.
         UnknownTask: there is no such task.
     """
     inner = text_env(env)
+    name = inner.expert(expert).name
 
     def choose(state: AgentState) -> str | None:
-        return inner.expert_action() if len(state.history) < MAX_EXPERT_STEPS else None
+        return inner.expert_action(name) if len(state.history) < MAX_EXPERT_STEPS else None
 
-    return _episode(env, choose, task_id, name=EXPERT, seed=seed, hashes=hashes)
+    return _episode(env, choose, task_id, name=name, seed=seed, hashes=hashes)
 
 
 def replay(env: gym.Env[str, str], trajectory: Trajectory) -> Iterator[int]:

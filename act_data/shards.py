@@ -15,10 +15,11 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from act_data.errors import RunConflict, RunLocked
 from act_data.files import leftovers, write_json
@@ -30,6 +31,7 @@ from act_envs.errors import UnknownArgument
 REQUEST, SUMMARY, LOCK = "run.json", "summary.json", ".lock"
 
 Item = TypeVar("Item")
+_Item = TypeVar("_Item", contravariant=True)
 
 
 @dataclass(slots=True)
@@ -45,6 +47,18 @@ class Result:
     rows: Sequence[ContrastPair] | Sequence[Trajectory]
     group: str
     counts: Counter[str] = field(default_factory=Counter)
+
+
+class Job(Protocol[_Item]):
+    """What is done with each item, here or in other processes: it can be pickled."""
+
+    def open(self) -> AbstractContextManager[Callable[[_Item], Result]]:
+        """Make ready what the work needs.
+
+        Returns:
+            A context with the work, a pure function of the request and an item.
+        """
+        ...
 
 
 @dataclass(slots=True)
@@ -74,11 +88,11 @@ class Run(Generic[Item]):
         """How many parts the run has; one, empty, when there is nothing to do."""
         return max(1, -(-len(self.items) // self.shard_size))
 
-    def execute(self, work: Callable[[Item], Result], *, progress: bool = False) -> dict[str, Any]:
+    def execute(self, job: Job[Item], *, progress: bool = False) -> dict[str, Any]:
         """Do the parts that are not done yet.
 
         Args:
-            work: a pure function of the request and an item.
+            job: what is done with each item.
             progress: show a bar on stderr even when that is not a terminal.
 
         Returns:
@@ -91,7 +105,7 @@ class Run(Generic[Item]):
         request = {**self.request, "shard_size": self.shard_size}
         with _claimed(self.out, request):
             notes: list[dict[str, Any]] = []
-            with _bar(len(self.items), progress) as advance:
+            with _bar(len(self.items), progress) as advance, job.open() as work:
                 for part in range(self.parts):
                     notes.append(self._part(part, work, advance))
             summary = _summary(notes)

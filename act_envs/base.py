@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
@@ -22,7 +23,7 @@ from act_envs.errors import (
 )
 from act_envs.protocol import MAX_ACTION, Simulator
 from act_envs.spaces import FreeText
-from act_envs.types import Outcome, Snapshot, StepInfo, Task
+from act_envs.types import Expert, Outcome, Snapshot, StepInfo, Task
 
 
 class TextEnv(gym.Env[str, str]):
@@ -268,13 +269,50 @@ class TextEnv(gym.Env[str, str]):
         self._running()
         return [] if self.terminated else self._simulator.admissible_actions()
 
-    def expert_action(self) -> str | None:
-        """The expert's next action from here, or None where it knows none or nothing is left.
+    @property
+    def experts(self) -> tuple[Expert, ...]:
+        """Those who can be asked what to do, the usual one first."""
+        return self._simulator.experts
 
-        It may rest on what the agent cannot see, and never appears in an observation.
+    def expert(self, name: str | None = None) -> Expert:
+        """The expert of that name, the usual one by default.
+
+        Raises:
+            UnknownArgument: there is no such expert, or none at all.
+        """
+        known = {expert.name: expert for expert in self.experts}
+        if not known:
+            raise UnknownArgument(f"{type(self).__name__} has no expert. Ask a policy instead.")
+        name = next(iter(known)) if name is None else name
+        if name not in known:
+            raise UnknownArgument(f"unknown expert {name!r}. {nearest(name, known)}")
+        return known[name]
+
+    def expert_action(self, expert: str | None = None) -> str | None:
+        """An expert's next action from here, or None where it knows none or nothing is left.
+
+        It may rest on what the agent cannot see (``Expert.sees``), and never appears in an
+        observation.
+
+        Args:
+            expert: the name of one of ``experts``; the usual one by default.
+
+        Raises:
+            UnknownArgument: there is no such expert, or none at all.
         """
         self._running()
-        return None if self.terminated else self._simulator.expert_action()
+        name = self.expert(expert).name
+        return None if self.terminated else self._simulator.expert_action(name)
+
+    def cost_to_go(self) -> float | None:
+        """How many actions the shortest way from here to a win takes, knowing everything.
+
+        Infinity where no way leads there any more; None where the environment cannot tell.
+        """
+        self._running()
+        if self.terminated:
+            return 0.0 if self._outcome.won else math.inf
+        return self._simulator.cost_to_go()
 
     def canonical(self, action: str) -> str:
         """The action as the simulator reads it: equal results mean the same action.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from act_envs.types import Outcome, Task
+from act_envs.types import Expert, Outcome, Task
 
 MAX_ACTION = 4096  # characters; a longer action is refused without asking the simulator
 
@@ -22,6 +22,7 @@ class Simulator(Protocol):
         splits: names of the official splits, in their documented order.
         panels: names of further lists of its tasks, mostly those of papers; may be empty. Their
             tasks keep their official split.
+        experts: those that it has, the usual one first; may be empty.
         refusal: what the simulator answers to text that it does not understand; None where it
             shows again what it showed before.
     """
@@ -29,6 +30,7 @@ class Simulator(Protocol):
     name: str
     splits: tuple[str, ...]
     panels: tuple[str, ...]
+    experts: tuple[Expert, ...]
     refusal: str | None
 
     def tasks(self, split: str) -> Sequence[Task]:
@@ -63,8 +65,15 @@ class Simulator(Protocol):
         """Every action that the simulator offers in this state, in a fixed order."""
         ...
 
-    def expert_action(self) -> str | None:
-        """The expert's next action from this state, or None where the expert knows none."""
+    def expert_action(self, expert: str) -> str | None:
+        """The next action of one of its experts from this state, or None where it knows none."""
+        ...
+
+    def cost_to_go(self) -> float | None:
+        """How many actions the shortest way from this state to a win takes.
+
+        Infinity where no way leads there; None where the simulator cannot tell.
+        """
         ...
 
     def snapshot(self) -> object:

@@ -426,14 +426,25 @@ def check_equal_hashes(make: Make) -> None:
 
 
 def check_expert(make: Make) -> None:
-    """Where the expert begins, it wins by valid actions, and then says None."""
+    """Where an expert begins, it wins by valid actions, and then says None."""
+    with _made(make) as env:
+        u = _inner(env)
+        env.reset(seed=7)
+        _must_raise("expert", UnknownArgument, lambda: u.expert_action("nobody"))
+        names = [expert.name for expert in u.experts]
+        _must("expert", len({*names}) == len(names), f"two experts of one name: {names}")
+    for name in names:
+        _check_expert(make, name)
+
+
+def _check_expert(make: Make, name: str) -> None:
     path: list[str] = []
     with _made(make, step_limit=None) as env:
         u = _inner(env)
         _, info = env.reset(seed=7)
-        before = u.state_hash()
-        action = u.expert_action()
-        _must("expert", u.expert_action() == action, "asking twice gives two answers")
+        before, cost = u.state_hash(), u.cost_to_go()
+        action = u.expert_action(name)
+        _must("expert", u.expert_action(name) == action, "asking twice gives two answers")
         _must("expert", u.state_hash() == before, "asking the expert changed the state")
         if action is None:
             return
@@ -441,7 +452,11 @@ def check_expert(make: Make) -> None:
             *_, info = u.step(action)
             _must("expert", info["action_valid"], f"{action!r} was refused")
             path.append(action)
-            action = u.expert_action()
+            action = u.expert_action(name)
+            left = u.cost_to_go()
+            if cost is not None and left is not None:
+                _must("expert", cost <= left + 1, f"cost_to_go {left} after {cost}, {path[-1]!r}")
+            cost = left
         _must("expert", info["won"] and info["score"] == 1.0, f"the expert ended with {info}")
         _must("expert", action is None, f"{action!r} after the end")
         _must("expert", u.admissible_actions() == [], "actions offered after the end")

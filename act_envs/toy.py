@@ -13,7 +13,7 @@ from typing import Any
 
 from act_envs.base import TextEnv
 from act_envs.errors import SnapshotMismatch, UnknownTask, nearest
-from act_envs.types import Outcome, Task
+from act_envs.types import Expert, Outcome, Task
 
 _REFUSAL = "Nothing happens."
 _HALL = "hall"
@@ -45,6 +45,7 @@ class ToySimulator:
     name = "toy"
     splits = tuple(_SPLITS)
     panels: tuple[str, ...] = ()
+    experts = (Expert("scripted", "all"),)
     refusal: str | None = _REFUSAL
 
     def __init__(self) -> None:
@@ -93,7 +94,7 @@ class ToySimulator:
             actions += [f"take {item}" for item, room in house.places if room == house.room]
         return actions
 
-    def expert_action(self) -> str | None:
+    def expert_action(self, expert: str) -> str | None:
         house = self._house
         holds = house.carrying == house.item
         if house.carrying and not holds:
@@ -104,6 +105,9 @@ class ToySimulator:
         if not holds:
             return f"take {house.item}"
         return f"drop {house.item}" if house.target else f"give {house.item} to cat"
+
+    def cost_to_go(self) -> float | None:
+        return None
 
     def snapshot(self) -> object:
         return self._house

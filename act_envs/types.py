@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,19 @@ class Task:
     split: str
     kind: str
     origin: str = ""
+
+
+class Expert(NamedTuple):
+    """One of those who know what to do.
+
+    Attributes:
+        name: of it, unique within the environment (``"explorer"``).
+        sees: what it chooses by: ``"observed"`` for what the agent has read in the episode,
+            ``"all"`` for everything, what nobody has seen included.
+    """
+
+    name: str
+    sees: Literal["observed", "all"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from act_data.collect import select
 from act_data.errors import RunLocked
 from act_data.policies import Policy, Query, Sample, check_seed, make_policy
 from act_data.prompts import PROMPT_VERSION
-from act_data.rollout import EXPERT, make_env, play, play_expert, text_env
+from act_data.rollout import make_env, play, play_expert, text_env
 from act_data.shards import digest, versions
 from act_data.types import Trajectory
 from act_envs.types import Task
@@ -33,6 +33,8 @@ from act_train.recipe import EvaluateArguments
 from act_train.statistics import mean_interval
 
 Line = dict[str, Any]
+
+EXPERT = "expert"  # instead of a policy: the usual expert of the environment
 
 
 class _Counted:

@@ -145,7 +145,7 @@ def _do(simulator: NativeSimulator, task_id: str, what: tuple[str, str], back: o
         simulator.restore(task, back)
         return simulator.fingerprint()
     if name == "expert":
-        return simulator.expert_action(), list(native._gold.items())
+        return simulator.expert_action("gold"), list(native._gold.items())
     return {
         "admissible": simulator.admissible_actions,
         "snapshot": simulator.snapshot,

@@ -108,7 +108,7 @@ def play_gold(
     """Play the expert's path of a task on both sides; whether it wins."""
     native.start(task)
     path = []
-    while (action := native.expert_action()) is not None:
+    while (action := native.expert_action("gold")) is not None:
         path.append(action)
         native.act(action)
     actions = iter(path)

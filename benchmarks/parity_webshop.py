@@ -201,7 +201,7 @@ def _oracle(shop: Shop, quick: bool) -> list[Row]:
         for task in drawn:
             simulator.start(task)
             outcome = None
-            while (action := simulator.expert_action()) is not None:
+            while (action := simulator.expert_action("oracle")) is not None:
                 outcome, steps = simulator.act(action), steps + 1
             won += outcome is not None and outcome.won
             progress.advance()

@@ -123,7 +123,7 @@ def _walks(env: TextEnv, bare: NativeSimulator) -> Walks:
     for task_id in rng.sample(tasks, EPISODES):
         outcome, actions = bare.start(bare.task(task_id)), []
         while len(actions) < STEPS and not (outcome.won or outcome.failed):
-            expert = bare.expert_action() if rng.random() < 0.2 else None
+            expert = bare.expert_action("oracle") if rng.random() < 0.2 else None
             action = expert or rng.choice(bare.admissible_actions())
             if action == "search[...]":
                 words = bare.goal().replace(",", " ").split()

@@ -16,7 +16,7 @@ from act_envs.alfworld.game import classic, modern
 from act_envs.alfworld.simulator import Games
 from act_envs.alfworld.stock import Stock, check_dialect, check_upstream
 from act_envs.errors import SimulatorError, SnapshotMismatch
-from act_envs.types import Outcome, Task
+from act_envs.types import Expert, Outcome, Task
 
 
 class GameFiles(Games, Protocol):
@@ -56,6 +56,7 @@ class ReferenceSimulator:
     """
 
     panels: tuple[str, ...] = ()
+    experts = (Expert("walkthrough", "all"),)
     refusal: str | None = REFUSAL
 
     def __init__(self, games: GameFiles, dialect: str = "modern") -> None:
@@ -108,13 +109,17 @@ class ReferenceSimulator:
         """Upstream's admissible commands, sorted."""
         return list(self._playing().admissible)
 
-    def expert_action(self) -> str | None:
+    def expert_action(self, expert: str) -> str | None:
         """The next command of the game's walkthrough, as long as the episode has followed it."""
         path = tuple(map(classic if self._dialect == "classic" else modern, self._walkthrough))
         done = self._actions or ()
         if len(done) >= len(path) or done != path[: len(done)]:
             return None
         return path[len(done)]
+
+    def cost_to_go(self) -> float | None:
+        """Nobody can tell."""
+        return None
 
     def snapshot(self) -> Recipe:
         """The actions that lead here, and the facts to know the place by."""

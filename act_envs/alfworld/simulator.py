@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
 from act_envs.alfworld.engine import DIALECTS, REFUSAL, Engine
 from act_envs.alfworld.explorer import Explorer
 from act_envs.alfworld.game import Game, State, classic, modern
-from act_envs.alfworld.planner import plan
+from act_envs.alfworld.planner import cost_to_go, plan
 from act_envs.errors import (
     EpisodeNotRunning,
     GameFileError,
@@ -17,9 +18,10 @@ from act_envs.errors import (
     UnknownArgument,
     nearest,
 )
-from act_envs.types import Outcome, Task
+from act_envs.types import Expert, Outcome, Task
 
-EXPERTS = ("explorer", "clairvoyant")
+EXPLORER, CLAIRVOYANT = Expert("explorer", "observed"), Expert("clairvoyant", "all")
+EXPERTS = (EXPLORER.name, CLAIRVOYANT.name)
 
 
 class History:
@@ -84,7 +86,8 @@ class NativeSimulator:
         games: where games come from.
         dialect: ``"modern"`` or ``"classic"``.
         either_dialect: take commands in both wordings.
-        expert: ``"explorer"`` or ``"clairvoyant"``.
+        expert: the usual one, ``"explorer"`` or ``"clairvoyant"``. Of what the explorer needs to
+            know nothing is kept where it is the clairvoyant.
         goal_conditions: report the share of goal conditions that hold.
 
     Raises:
@@ -118,10 +121,11 @@ class NativeSimulator:
         self.name = "/".join([name, dialect, expert, *(flag for flag, on in flags if on)])
         self.splits = games.splits
         self._games, self._dialect, self._either = games, dialect, either_dialect
-        self._conditions, self._clairvoyant = goal_conditions, expert == "clairvoyant"
+        self._conditions = goal_conditions
+        self.experts = (EXPLORER, CLAIRVOYANT) if expert == EXPLORER.name else (CLAIRVOYANT,)
         self._task: Task | None = None
         self._engine: Engine | None = None
-        # What the explorer has seen. The clairvoyant needs none of it, so none is kept for it.
+        # What the explorer has seen.
         self._intro = ""
         self._history: History | None = None
         self._explorer: tuple[Explorer, int] | None = None  # and how much of the history it knows
@@ -144,7 +148,7 @@ class NativeSimulator:
         if self._either:
             action = self.canonical(action)
         observation, valid = self._running().step(action)
-        if not self._clairvoyant:
+        if EXPLORER in self.experts:
             self._history = History(self._history, action, observation)
         return self._outcome(observation, valid=valid)
 
@@ -157,11 +161,16 @@ class NativeSimulator:
     def admissible_actions(self) -> list[str]:
         return self._running().admissible()
 
-    def expert_action(self) -> str | None:
-        if not self._clairvoyant:
+    def expert_action(self, expert: str) -> str | None:
+        if expert == EXPLORER.name:
             return self._explore()
         action = self._foresee(self._running())
         return action if action is None or self._dialect == "modern" else classic(action)
+
+    def cost_to_go(self) -> float | None:
+        engine = self._running()
+        cost = cost_to_go(engine.game, engine.state)
+        return math.inf if cost is None else cost
 
     def snapshot(self) -> object:
         engine = self._running()

@@ -21,7 +21,7 @@ from act_envs.errors import SimulatorError
 from act_envs.scienceworld import catalogue, panels, rules
 from act_envs.scienceworld.gold import GoldPaths
 from act_envs.scienceworld.jre import HELPER_JAR, find_java, simulator_folder, simulator_jar
-from act_envs.types import Outcome, Task
+from act_envs.types import Expert, Outcome, Task
 
 OPTIONS = (
     "-XX:+UseSerialGC -Xmx512m -Duser.language=en -Duser.country=US "
@@ -60,6 +60,7 @@ class ReferenceSimulator:
     """
 
     splits: tuple[str, ...] = catalogue.SPLITS
+    experts = (Expert("gold", "all"),)
     refusal: str | None = rules.REFUSAL
 
     def __init__(self, simplifications: str | Sequence[str] = ()) -> None:
@@ -109,11 +110,15 @@ class ReferenceSimulator:
             return [str(number) for number in range(len(self._question))]
         return sorted(set(self._valid))
 
-    def expert_action(self) -> str | None:
+    def expert_action(self, expert: str) -> str | None:
         """The next action of upstream's gold path, as long as the episode has followed it."""
         path, done = self._gold_path(), len(self._actions)
         mine, theirs = ([*map(self.canonical, way)] for way in (self._actions, path[:done]))
         return path[done] if done < len(path) and mine == theirs else None
+
+    def cost_to_go(self) -> float | None:
+        """Nobody can tell."""
+        return None
 
     def snapshot(self) -> Recipe:
         """The actions that lead here, and what to know the place by."""

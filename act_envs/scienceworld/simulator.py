@@ -27,7 +27,7 @@ from typing import NoReturn, TypeVar
 from act_envs.errors import SimulatorError
 from act_envs.scienceworld import catalogue, gold, machine, panels, rules, wire
 from act_envs.scienceworld.jre import simulator_folder
-from act_envs.types import Outcome, Task
+from act_envs.types import Expert, Outcome, Task
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -73,6 +73,7 @@ class NativeSimulator:
     """
 
     splits: tuple[str, ...] = catalogue.SPLITS
+    experts = (Expert("gold", "all"),)
     refusal: str | None = rules.REFUSAL
 
     def __init__(
@@ -152,7 +153,7 @@ class NativeSimulator:
         answer = self._ask(lambda: wire.admissible(self._episode))
         return sorted(set(answer.text().split("\n")) - {""})
 
-    def expert_action(self) -> str | None:
+    def expert_action(self, expert: str) -> str | None:
         """The next action of upstream's gold path, as long as the episode has followed it."""
         task, here = self._known()
         path, done = self._gold_path(task), len(here.actions)
@@ -160,6 +161,10 @@ class NativeSimulator:
         return path[done] if done < len(path) and mine == theirs else None
 
     # -- states --------------------------------------------------------------------------------
+
+    def cost_to_go(self) -> float | None:
+        """Nobody can tell."""
+        return None
 
     def snapshot(self) -> Recipe:
         """The way to this state, which is also saved in the Java process as it is."""

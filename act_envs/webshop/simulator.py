@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from act_envs.errors import SnapshotMismatch, UnknownArgument, UnknownTask, nearest
-from act_envs.types import Outcome, Task
+from act_envs.types import Expert, Outcome, Task
 from act_envs.webshop import goals, pages
 from act_envs.webshop.engine import Engine, Errand, canonical
 from act_envs.webshop.expert import Oracle
@@ -62,6 +62,7 @@ class NativeSimulator:
     """
 
     splits: tuple[str, ...] = goals.SPLITS
+    experts = (Expert("oracle", "all"),)
     refusal: str | None = None
 
     def __init__(
@@ -155,11 +156,15 @@ class NativeSimulator:
         """What upstream's ``get_available_actions`` lists, as its page spells it."""
         return self._engine.clickables(self._visit)
 
-    def expert_action(self) -> str | None:
+    def expert_action(self, expert: str) -> str | None:
         """The next action of a way to reward 1, see :mod:`act_envs.webshop.expert`."""
         return self._oracle.next_action(self._errand, self._visit)
 
     # -- states --------------------------------------------------------------------------------
+
+    def cost_to_go(self) -> float | None:
+        """Nobody can tell."""
+        return None
 
     def snapshot(self) -> Visit:
         """The visit, which is immutable."""

@@ -401,9 +401,9 @@ class AskingTheHashChangesTheState(ToySimulator):
 
 @caught_by("determinism")
 class AskingTheExpertMovesTheCat(_Blind):
-    def expert_action(self) -> str | None:
+    def expert_action(self, expert: str) -> str | None:
         self._house = replace(self._house, chance=self._house.chance + 1)
-        return super().expert_action()
+        return super().expert_action(expert)
 
 
 @caught_by("expert")
@@ -414,8 +414,14 @@ class ExpertFumbles(ToySimulator):
         self.fumbled = True
         return super().act(action)
 
-    def expert_action(self) -> str | None:
-        return super().expert_action() if self.fumbled else "fly to the moon"
+    def expert_action(self, expert: str) -> str | None:
+        return super().expert_action(expert) if self.fumbled else "fly to the moon"
+
+
+@caught_by("expert")
+class ThinksThatItIsFarAway(ToySimulator):
+    def cost_to_go(self) -> float | None:
+        return 99.0
 
 
 @caught_by("expert")

@@ -50,7 +50,7 @@ def test_wins_are_stored_in_the_order_of_the_split(tmp_path: Path) -> None:
     summary = _collect(tmp_path, tasks=("feed:2", "fetch/7", "fetch:2"), seed=3)
     rows = list(read_trajectories(tmp_path))
     assert [row.task_id for row in rows] == ["fetch/0", "fetch/1", "fetch/7", "feed/0", "feed/1"]
-    assert all(row.won and row.policy == "expert" and row.seed == 3 for row in rows)
+    assert all(row.won and row.policy == "scripted" and row.seed == 3 for row in rows)
     assert not any(step.state_hash for row in rows for step in row.transitions)
     assert summary["counts"] == {"won": 5, "failed": 0, "truncated": 0, "gave_up": 0}
     assert json.loads((tmp_path / "summary.json").read_text()) == summary
@@ -75,14 +75,14 @@ def test_a_step_limit_truncates(tmp_path: Path) -> None:
     assert list(read_trajectories(tmp_path)) == []
 
 
-def _give_up(_: ToySimulator) -> None:
+def _give_up(_: ToySimulator, __: str) -> None:
     return None
 
 
-def _fail(simulator: ToySimulator) -> str:
+def _fail(simulator: ToySimulator, name: str) -> str:
     """Eat what should be carried."""
     held = [a for a in simulator.admissible_actions() if a.startswith("eat")]
-    return held[0] if held else str(expert_action(simulator))
+    return held[0] if held else str(expert_action(simulator, name))
 
 
 expert_action = ToySimulator.expert_action
@@ -90,7 +90,7 @@ expert_action = ToySimulator.expert_action
 
 @pytest.mark.parametrize(("expert", "reason"), [(_give_up, "gave_up"), (_fail, "failed")])
 def test_what_is_lost_is_counted_with_its_reason(
-    tmp_path: Path, monkeypatch, expert: Callable[[ToySimulator], str | None], reason: str
+    tmp_path: Path, monkeypatch, expert: Callable[[ToySimulator, str], str | None], reason: str
 ) -> None:
     monkeypatch.setattr(ToySimulator, "expert_action", expert)
     summary = _collect(tmp_path)

@@ -43,7 +43,7 @@ def test_a_pair_tells_where_it_comes_from(
         assert pair.state_hash == transition.state_hash
         assert pair.alternative_action != pair.expert_action
         assert {pair.alternative_action, pair.expert_action} <= set(pair.admissible_actions)
-        assert (pair.split, pair.expert, pair.seed) == ("train", "expert", 5)
+        assert (pair.split, pair.expert, pair.seed) == ("train", "scripted", 5)
         assert (pair.policy, pair.policy_revision) == ("random-admissible", "")
         assert json.loads(pair.sampling) == {"k": 4}
         env.reset(options={"task_id": pair.task_id})

@@ -28,7 +28,7 @@ def test_the_expert_wins_and_is_written_down(env) -> None:
         "ACT/Toy-v0", '{"split": "train", "step_limit": 12}',
     )  # fmt: skip
     assert (played.task_id, played.split, played.kind) == ("fetch/3", "train", "fetch")
-    assert (played.policy, played.seed) == ("expert", 7)
+    assert (played.policy, played.seed) == ("scripted", 7)
     assert sum(step.reward for step in played.transitions) == played.score
     assert len({step.state_hash for step in played.transitions}) == len(played.transitions)
     last = played.state(len(played.transitions) - 1)
@@ -100,7 +100,7 @@ def test_a_policy_needs_a_step_limit(scripted) -> None:
 def test_an_expert_that_never_ends_is_stopped(monkeypatch) -> None:
     monkeypatch.setattr("act_data.rollout.MAX_EXPERT_STEPS", 30)
     env = make_env("ACT/Toy-v0", {"step_limit": None})
-    monkeypatch.setattr(env.unwrapped, "expert_action", lambda: "wait")
+    monkeypatch.setattr(env.unwrapped, "expert_action", lambda _: "wait")
     played = play_expert(env, "fetch/3", 0)
     assert len(played.transitions) == 30
     assert not played.won

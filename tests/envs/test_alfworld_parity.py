@@ -207,11 +207,11 @@ def test_the_reference_simulator_speaks_the_contract(
     assert simulator.goal() == game.goal
     assert simulator.admissible_actions() == Engine(game, dialect).admissible()
     assert simulator.act("dance").action_valid is False
-    assert simulator.expert_action() is None  # it knows the way from the start only
+    assert simulator.expert_action("walkthrough") is None  # it knows the way from the start only
 
     simulator.start(task)
     start, beginning = simulator.snapshot(), simulator.fingerprint()
-    while (action := simulator.expert_action()) is not None:
+    while (action := simulator.expert_action("walkthrough")) is not None:
         middle = simulator.snapshot()
         last = simulator.act(action)
     assert (last.won, last.score, last.raw_score) == (True, 1.0, 1.0)

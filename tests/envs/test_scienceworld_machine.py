@@ -283,7 +283,7 @@ def test_the_expert_gets_more_memory_where_it_needs_it(
     small.start(task)
     assert small.act(path[0]) == outcomes[1]
     monkeypatch.setattr(machine.Machine, "ask", ask)
-    assert small.expert_action() == path[1]
+    assert small.expert_action("gold") == path[1]
     assert "Searching again with -Xmx1g." in caplog.text
     assert [options.count("-Xmx1g") for options in asked] == [0, 1]
     assert small.act(path[1]) == outcomes[2]  # in a process of the size that was asked for
@@ -309,7 +309,7 @@ def test_a_search_that_fits_nowhere_is_an_error_and_the_episode_goes_on(
     assert [small.start(task)] == said[:1]
     monkeypatch.setattr(machine.Machine, "ask", ask)
     with pytest.raises(SimulatorError, match=r"twice.*java_options='-Xmx4g'"):
-        small.expert_action()
+        small.expert_action("gold")
     assert small.act("wait1") == said[1]
     small.close()
 

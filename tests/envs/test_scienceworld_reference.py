@@ -99,12 +99,12 @@ def test_the_gold_path_wins(
     simulator = sim if not simplifications else ReferenceSimulator(simplifications)
     outcome = simulator.start(simulator.task("find-non-living-thing/150"))
     before = simulator.fingerprint(), simulator.admissible_actions()
-    assert simulator.expert_action()
+    assert simulator.expert_action("gold")
     # The flag that asks for the path would make every reset search, and draw random numbers.
     assert (simulator.fingerprint(), simulator.admissible_actions()) == before
     assert not simulator._env.server.goldPathGenerationEnabled()
     while not outcome.won:
-        action = simulator.expert_action()
+        action = simulator.expert_action("gold")
         assert action is not None, "the path ends before the goal"
         outcome = simulator.act(action)
     assert (outcome.score, outcome.raw_score) == (1.0, 100)
@@ -115,15 +115,15 @@ def test_the_gold_path_wins(
 def test_the_expert_is_silent_off_its_path_and_back_after_restore(sim: ReferenceSimulator) -> None:
     task = sim.task("find-plant/3")
     sim.start(task)
-    first = sim.expert_action()
+    first = sim.expert_action("gold")
     assert first is not None
     sim.act(first.upper())  # the same to the parser
-    state, second = sim.snapshot(), sim.expert_action()
+    state, second = sim.snapshot(), sim.expert_action("gold")
     assert second not in (None, first)
     sim.act("look around")
-    assert sim.expert_action() is None
+    assert sim.expert_action("gold") is None
     sim.restore(task, state)
-    assert sim.expert_action() == second
+    assert sim.expert_action("gold") == second
 
 
 def test_restore_plays_only_what_is_missing(

@@ -87,7 +87,7 @@ def walk(sim: NativeSimulator, task_id: str, length: int = 8) -> Iterator[object
     """All that can be asked on a walk, half after the expert and half at random."""
     rng, outcome = random.Random(task_id), sim.start(sim.task(task_id))
     for step in range(length):
-        offered, expert = sim.admissible_actions(), sim.expert_action()
+        offered, expert = sim.admissible_actions(), sim.expert_action("gold")
         yield outcome, offered, expert, sim.goal(), sim.fingerprint(), sim.snapshot()
         if outcome.won or outcome.failed:
             return
@@ -159,7 +159,7 @@ def test_wrong_focus_fails_with_score_zero(sim: NativeSimulator) -> None:
 def test_reset_task_takes_back_the_score_of_the_focus(sim: NativeSimulator) -> None:
     outcome = play(sim, "lifespan-longest-lived-then-shortest-lived/62")[0]
     while outcome.score < 0.5:  # the first of two animals
-        outcome = sim.act(sim.expert_action() or "")
+        outcome = sim.act(sim.expert_action("gold") or "")
     assert not outcome.won
     again = sim.act("reset task")
     assert 0 <= again.score < outcome.score  # being in the right place still counts
@@ -286,11 +286,11 @@ def test_a_wrong_focus_loses_the_score_and_not_its_maximum(env: ScienceWorldEnv)
 def test_the_gold_path_wins(sim: NativeSimulator, task_id: str) -> None:
     outcome = play(sim, task_id)[0]
     before = sim.fingerprint()
-    assert sim.expert_action()
+    assert sim.expert_action("gold")
     sim._fingerprint = None, b""  # ask again
     assert sim.fingerprint() == before, "finding the path disturbed the episode"
     while not outcome.won:
-        action = sim.expert_action()
+        action = sim.expert_action("gold")
         assert action is not None, "the path ends before the goal"
         outcome = sim.act(action)
     assert (outcome.score, outcome.raw_score) == (1.0, 100)
@@ -298,15 +298,15 @@ def test_the_gold_path_wins(sim: NativeSimulator, task_id: str) -> None:
 
 def test_the_expert_is_silent_off_its_path_and_back_after_restore(sim: NativeSimulator) -> None:
     play(sim, "find-plant/3")
-    first = sim.expert_action()
+    first = sim.expert_action("gold")
     assert first is not None
     sim.act(first.upper())  # the same to the parser
-    state, second = sim.snapshot(), sim.expert_action()
+    state, second = sim.snapshot(), sim.expert_action("gold")
     assert second not in (None, first)
     sim.act("look around")
-    assert sim.expert_action() is None
+    assert sim.expert_action("gold") is None
     sim.restore(sim.task("find-plant/3"), state)
-    assert sim.expert_action() == second
+    assert sim.expert_action("gold") == second
 
 
 # -- states ------------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def test_fingerprint_sees_effects_and_nothing_else(sim: NativeSimulator) -> None
     for nothing in ("xyzzy", "help", "task", "look around", "inventory", "look around"):
         sim.act(nothing)
         sim.admissible_actions()
-        sim.expert_action()
+        sim.expert_action("gold")
         sim.goal()
         sim.snapshot()
         assert sim.fingerprint() == before, nothing
@@ -349,7 +349,7 @@ def test_what_a_goal_reads_of_the_past_is_part_of_the_state(sim: NativeSimulator
     """Reading the recipe counts later on; reading it twice or first does not."""
     path = []
     play(sim, "chemistry-mix/16")
-    while (action := sim.expert_action()) is not None and len(path) < 20:
+    while (action := sim.expert_action("gold")) is not None and len(path) < 20:
         path.append(action)
         sim.act(action)
         if action.startswith("read"):

@@ -420,7 +420,7 @@ def _check_oracle(shop: Shop, count: int) -> tuple[int, int]:
             offered = [a for a in simulator.admissible_actions() if a != "click[buy now]"]
             simulator.act(rng.choice(offered).replace("...", rng.choice(("men", "red box", "tea"))))
         steps, outcome = 0, None
-        while (action := simulator.expert_action()) is not None and steps < 30:
+        while (action := simulator.expert_action("oracle")) is not None and steps < 30:
             outcome, steps = simulator.act(action), steps + 1
             assert outcome.action_valid, (task, action)
         if outcome is None:
