@@ -20,10 +20,18 @@ from typing import Any, Literal, TypeVar
 
 from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
 from act_data.files import replacing
-from act_data.types import AgentState, ContrastPair, Trajectory, Transition
+from act_data.types import (
+    AgentState,
+    Consequence,
+    ContrastPair,
+    Reading,
+    Trajectory,
+    Transition,
+    Verification,
+)
 from act_envs.errors import MissingExtra
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 ROW_GROUP = 256  # rows; bounds a reader's memory, a row can weigh 100 kB
 
 Kind = Literal["pairs", "trajectories"]
@@ -204,11 +212,20 @@ def _corrupt(path: Path, error: Exception) -> DataCorrupt:
     )
 
 
+_VERIFIED = {
+    "expert": Consequence, "alternative": Consequence, "hindsight": Reading, "informed": Reading
+}  # fmt: skip
+
+
 def _pair(row: dict[str, Any]) -> ContrastPair:
     state = row["state"]
     history = tuple((turn["observation"], turn["action"]) for turn in state["history"])
     row["state"] = AgentState(state["goal"], state["observation"], history)
     row["admissible_actions"] = _shared(tuple(map(sys.intern, row["admissible_actions"])))
+    if found := row["verification"]:
+        for name, kind in _VERIFIED.items():
+            found[name] = found[name] and kind(**found[name])
+        row["verification"] = Verification(**found)
     return ContrastPair(**row)
 
 
@@ -232,7 +249,10 @@ def _trajectory(row: dict[str, Any]) -> Trajectory:
 
 @functools.cache
 def arrow_schema(kind: Kind) -> Any:
-    """The ``pyarrow.Schema`` of a kind of rows: the fields of the dataclass, none of them null."""
+    """The ``pyarrow.Schema`` of a kind of rows: the fields of the dataclass.
+
+    Null are only a pair's verification before it was verified, and what is None in it.
+    """
     pyarrow = _arrow()
     text, small, big = pyarrow.string(), pyarrow.int32(), pyarrow.int64()
     real, flag = pyarrow.float64(), pyarrow.bool_()
@@ -265,6 +285,23 @@ def arrow_schema(kind: Kind) -> Any:
             expert=text, policy=text, policy_revision=text, sampling=text, seed=big,
             generator=text,
         )  # fmt: skip
+        consequence = struct(
+            observation=text, state_hash=text, score=real, won=flag, failed=flag, action_valid=flag
+        )
+        known = {"method": text, "expert_cost": real, "alternative_cost": real, "verdict": text}
+        maybe = [pyarrow.field(name, real) for name in ("regret", "confidence")]
+        reading = pyarrow.struct([*fields(**known), *maybe])
+        verification = pyarrow.struct(
+            [
+                *fields(
+                    admissible=flag, expert=consequence, alternative=consequence, equivalence=text
+                ),
+                pyarrow.field("hindsight", reading),
+                pyarrow.field("informed", reading),
+                *fields(verifier=text),
+            ]
+        )
+        columns.append(pyarrow.field("verification", verification))
     return pyarrow.schema(columns)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Trajectory:
         split: official split of the task.
         kind: family of the task.
         goal: the instruction.
-        policy: who acted (``"expert"``, ``"random-admissible"``, a model's path).
+        policy: who acted: an expert's name (``"explorer"``), or a policy's
+            (``"random-admissible"``, a model's path).
         seed: seed of the run.
         score: final score in [0, 1].
         won: full success.
@@ -79,12 +81,85 @@ class Trajectory:
         return AgentState(self.goal, self.transitions[step].observation, past)
 
 
+Verdict = Literal["expert_better", "equivalent", "alternative_better", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """What one action gave, executed from the pair's state.
+
+    Attributes:
+        observation: what the agent read.
+        state_hash: hash of the next state.
+        score: after the action, in [0, 1].
+        won: full success.
+        failed: the episode ended without it.
+        action_valid: the simulator took the action as one of its own.
+    """
+
+    observation: str
+    state_hash: str
+    score: float
+    won: bool
+    failed: bool
+    action_valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which of two actions is better, by one way of knowing.
+
+    Costs count actions until the win, the compared one included; infinity stands for no win.
+
+    Attributes:
+        method: how the costs were found, see :mod:`act_data.readings`.
+        expert_cost: of the best completion found after the expert's action.
+        alternative_cost: likewise after the alternative.
+        regret: the second minus the first, None where both are infinite.
+        verdict: what follows.
+        confidence: how likely the verdict is right, in [0.5, 1]; 1 where it is proven, None where
+            nobody can tell.
+    """
+
+    method: str
+    expert_cost: float
+    alternative_cost: float
+    regret: float | None
+    verdict: Verdict
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What became of both actions of a pair, executed from the same state.
+
+    Attributes:
+        admissible: the simulator offers the alternative in this state.
+        expert: what the expert's action gave.
+        alternative: what the alternative gave.
+        equivalence: ``"same_state"`` where both lead to the same state; ``"commute"`` where the
+            alternative and then the expert's action lead to the same state as the other way
+            round; ``""`` for neither.
+        hindsight: judged with everything known, what the agent could not see included.
+        informed: judged by what the agent had observed.
+        verifier: program and version that made this.
+    """
+
+    admissible: bool
+    expert: Consequence
+    alternative: Consequence
+    equivalence: Literal["same_state", "commute", ""]
+    hindsight: Reading | None
+    informed: Reading | None
+    verifier: str
+
+
 @dataclass(frozen=True, slots=True)
 class ContrastPair:
     """An expert's action against an alternative, in one state, with where both came from.
 
-    ``expert_action`` is labelled better *by assumption* (arXiv 2603.08706); nothing in this
-    record says that either action was executed.
+    ``expert_action`` is labelled better *by assumption* (arXiv 2603.08706). Whether it is, says
+    ``verification``, where both actions were executed.
 
     Attributes:
         pair_id: 16 hexadecimal digits, a hash of env, task, step and both actions.
@@ -106,6 +181,7 @@ class ContrastPair:
         sampling: parameters of the sampling, as JSON with sorted keys (K among them).
         seed: seed of the mining run.
         generator: program and version that made the row.
+        verification: what became of both actions, None where they were not executed.
     """
 
     pair_id: str
@@ -127,3 +203,4 @@ class ContrastPair:
     sampling: str
     seed: int
     generator: str
+    verification: Verification | None = None

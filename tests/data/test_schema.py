@@ -139,7 +139,7 @@ def test_another_version(tmp_path: Path, rows: list[Trajectory], monkeypatch) ->
     with monkeypatch.context() as patch:
         patch.setattr(schema, "SCHEMA_VERSION", 99)
         write_parquet(tmp_path / "a.parquet", rows, "trajectories")
-    with pytest.raises(SchemaMismatch, match="version 99, this program reads 1"):
+    with pytest.raises(SchemaMismatch, match="version 99, this program reads 2"):
         read_trajectories(tmp_path)
 
 
