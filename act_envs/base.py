@@ -314,6 +314,23 @@ class TextEnv(gym.Env[str, str]):
             return 0.0 if self._outcome.won else math.inf
         return self._simulator.cost_to_go()
 
+    def sample_world(self, seed: int) -> Snapshot | None:
+        """This moment in another world, which has looked the same to the agent so far.
+
+        What the agent has not observed is drawn anew, as likely as the agent must think it; so an
+        action can be judged by what could be known. ``restore`` goes there, and ``restore`` of
+        what ``snapshot`` returned comes back. Admissible actions may tell the worlds apart.
+
+        Args:
+            seed: equal seeds give equal worlds.
+
+        Returns:
+            A snapshot; None where the environment cannot tell what the agent knows, or it is over.
+        """
+        self._running()
+        state = None if self.terminated else self._simulator.sample_world(seed)
+        return None if state is None else self._snapshot(state)
+
     def canonical(self, action: str) -> str:
         """The action as the simulator reads it: equal results mean the same action.
 
@@ -325,16 +342,8 @@ class TextEnv(gym.Env[str, str]):
 
     def snapshot(self) -> Snapshot:
         """The exact state of the episode: the simulator's, its randomness and our counter."""
-        task = self._running()
-        return Snapshot(
-            origin=self._simulator.name,
-            task=task,
-            step=self._step,
-            max_score=self._max_score,
-            outcome=self._outcome,
-            last_action=self._last_action,
-            state=self._simulator.snapshot(),
-        )
+        self._running()
+        return self._snapshot(self._simulator.snapshot())
 
     def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
         """Go back to a snapshot, as often as wanted; each time the same future follows.
@@ -418,6 +427,17 @@ class TextEnv(gym.Env[str, str]):
         if self.admissible:
             info["admissible_actions"] = self.admissible_actions()
         return info
+
+    def _snapshot(self, state: object) -> Snapshot:
+        return Snapshot(
+            origin=self._simulator.name,
+            task=self._running(),
+            step=self._step,
+            max_score=self._max_score,
+            outcome=self._outcome,
+            last_action=self._last_action,
+            state=state,
+        )
 
     def _listed(self, split: str | None) -> Sequence[Task]:
         split = self.split if split is None else split

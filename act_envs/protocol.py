@@ -76,6 +76,14 @@ class Simulator(Protocol):
         """
         ...
 
+    def sample_world(self, seed: int) -> object | None:
+        """A state, for ``restore``, of a world that would have shown the agent all the same so far.
+
+        The seed draws what the agent has not observed, as likely as the agent must think it. None
+        where the simulator cannot tell what that is.
+        """
+        ...
+
     def snapshot(self) -> object:
         """The simulator's exact state, its randomness included; picklable and immutable."""
         ...

@@ -425,6 +425,27 @@ def check_equal_hashes(make: Make) -> None:
                 _must("equal_hashes", seen == future, f"{seen} and {future} after one hash")
 
 
+def check_sample_world(make: Make) -> None:
+    """Other worlds are asked for without a trace, and look the same until something is done."""
+    with _made(make, admissible=False) as env:
+        u = _inner(env)
+        _, now = env.reset(seed=9)
+        here, before = u.snapshot(), u.state_hash()
+        world, again = u.sample_world(1), u.sample_world(1)
+        _must("sample_world", u.state_hash() == before, "asking for a world changed this one")
+        _must("sample_world", (world is None) == (again is None), "there, and not there")
+        if world is None or again is None:
+            return
+        found = []
+        for one in (world, again):
+            _, info = u.restore(one)
+            _must("sample_world", info == now, info)
+            found.append(u.state_hash())
+        _must("sample_world", found[0] == found[1], "one seed gave two worlds")
+        u.restore(here)
+        _must("sample_world", u.state_hash() == before, "there was no way back")
+
+
 def check_expert(make: Make) -> None:
     """Where an expert begins, it wins by valid actions, and then says None."""
     with _made(make) as env:
@@ -536,6 +557,7 @@ CHECKS: tuple[Check, ...] = (
     check_other_process,
     check_state_hash,
     check_equal_hashes,
+    check_sample_world,
     check_expert,
     check_determinism,
     check_render,

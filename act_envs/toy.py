@@ -109,6 +109,9 @@ class ToySimulator:
     def cost_to_go(self) -> float | None:
         return None
 
+    def sample_world(self, seed: int) -> object | None:
+        return None
+
     def snapshot(self) -> object:
         return self._house
 

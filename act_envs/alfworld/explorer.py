@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Set
 from functools import cache, lru_cache
 from importlib import resources
 from typing import NamedTuple, TypedDict
@@ -110,6 +110,15 @@ class Explorer:
         """The next action, or None with nothing left to try. Changes nothing."""
         refused = self._memory.refused
         return next((action for action in self._wishes() if action not in refused), None)
+
+    @property
+    def viewed(self) -> Set[str]:
+        """The receptacles whose content it has read."""
+        return self._memory.viewed
+
+    def likely(self, receptacle: str, thing: str) -> float:
+        """How likely a type of receptacle holds a type of object at the start, in this room."""
+        return self._odds.holds(receptacle, thing)
 
     def _wishes(self) -> Iterator[str]:
         """Actions, the most wanted first."""
@@ -236,8 +245,8 @@ class _Odds:
         self._room = room_kind(present)
         # Where an object counts as delivered none lies at the start, or the game would be over.
         spent = "" if goal.how else goal.place
-        self._things = {k: 0.0 if k == spent else self._holding(k, goal.thing) for k in present}
-        self._lamps = {k: self._holding(k, goal.lamp) for k in present}
+        self._things = {k: 0.0 if k == spent else self.holds(k, goal.thing) for k in present}
+        self._lamps = {k: self.holds(k, goal.lamp) for k in present}
         self._closed = {k: self._share(k, lambda counts: counts["closed"]) for k in present}
 
     def find(self, kind: str, thing: bool, lamp: bool) -> float:
@@ -252,7 +261,8 @@ class _Odds:
         """Whether an object of the type was ever seen in a receptacle of the other."""
         return any(thing in room[kind]["holding"] for room in _priors().values() if kind in room)
 
-    def _holding(self, kind: str, thing: str) -> float:
+    def holds(self, kind: str, thing: str) -> float:
+        """How likely a receptacle of a type holds an object of the other type at the start."""
         return self._share(kind, lambda counts: counts["holding"].get(thing, 0))
 
     def _share(self, kind: str, event: Callable[[_Counts], int]) -> float:

@@ -121,6 +121,10 @@ class ReferenceSimulator:
         """Nobody can tell."""
         return None
 
+    def sample_world(self, seed: int) -> object | None:
+        """Nobody can tell."""
+        return None
+
     def snapshot(self) -> Recipe:
         """The actions that lead here, and the facts to know the place by."""
         stock = self._playing()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 from collections.abc import Sequence
 from typing import Protocol
 
+from act_envs.alfworld import worlds
 from act_envs.alfworld.engine import DIALECTS, REFUSAL, Engine
 from act_envs.alfworld.explorer import Explorer
 from act_envs.alfworld.game import Game, State, classic, modern
@@ -172,6 +174,17 @@ class NativeSimulator:
         cost = cost_to_go(engine.game, engine.state)
         return math.inf if cost is None else cost
 
+    def sample_world(self, seed: int) -> object | None:
+        engine, explorer = self._running(), self._informed()
+        if explorer is None:
+            return None
+        said = turns(self._history, 0)
+        rng = random.Random(seed)
+        state = worlds.sample(
+            engine.game, self._dialect, said, explorer.viewed, explorer.likely, rng
+        )
+        return engine.game.content, state, self._history
+
     def snapshot(self) -> object:
         engine = self._running()
         return engine.game.content, engine.state, self._history
@@ -229,6 +242,13 @@ class NativeSimulator:
         )
 
     def _explore(self) -> str | None:
+        explorer = self._informed()
+        return None if explorer is None else explorer.act()
+
+    def _informed(self) -> Explorer | None:
+        """An explorer that knows all that the agent has read."""
+        if EXPLORER not in self.experts:
+            return None  # nothing was kept
         if self._explorer is None:
             try:
                 self._explorer = Explorer(self._intro, self._dialect), 0
@@ -240,7 +260,7 @@ class NativeSimulator:
         for action, observation in turns(self._history, known):
             explorer.observe(action, observation)
         self._explorer = explorer, 0 if self._history is None else self._history.length
-        return explorer.act()
+        return explorer
 
     def _foresee(self, engine: Engine) -> str | None:
         """The next action of the stored walkthrough where one leads on from here, else a plan's."""

@@ -120,6 +120,10 @@ class ReferenceSimulator:
         """Nobody can tell."""
         return None
 
+    def sample_world(self, seed: int) -> object | None:
+        """Nobody can tell."""
+        return None
+
     def snapshot(self) -> Recipe:
         """The actions that lead here, and what to know the place by."""
         return Recipe(tuple(self._actions), self._told)

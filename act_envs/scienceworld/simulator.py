@@ -160,11 +160,15 @@ class NativeSimulator:
         mine, theirs = ([*map(self.canonical, way)] for way in (here.actions, path[:done]))
         return path[done] if done < len(path) and mine == theirs else None
 
-    # -- states --------------------------------------------------------------------------------
-
     def cost_to_go(self) -> float | None:
         """Nobody can tell."""
         return None
+
+    def sample_world(self, seed: int) -> object | None:
+        """Nobody can tell."""
+        return None
+
+    # -- states --------------------------------------------------------------------------------
 
     def snapshot(self) -> Recipe:
         """The way to this state, which is also saved in the Java process as it is."""

@@ -160,11 +160,15 @@ class NativeSimulator:
         """The next action of a way to reward 1, see :mod:`act_envs.webshop.expert`."""
         return self._oracle.next_action(self._errand, self._visit)
 
-    # -- states --------------------------------------------------------------------------------
-
     def cost_to_go(self) -> float | None:
         """Nobody can tell."""
         return None
+
+    def sample_world(self, seed: int) -> object | None:
+        """Nobody can tell."""
+        return None
+
+    # -- states --------------------------------------------------------------------------------
 
     def snapshot(self) -> Visit:
         """The visit, which is immutable."""

@@ -424,6 +424,13 @@ class ThinksThatItIsFarAway(ToySimulator):
         return 99.0
 
 
+@caught_by("sample_world")
+class AnotherWorldIsThisOneMoved(ToySimulator):
+    def sample_world(self, seed: int) -> object | None:
+        self._house = replace(self._house, chance=self._house.chance + 1)
+        return self._house
+
+
 @caught_by("expert")
 class WonByHalf(ToySimulator):
     def _outcome(self, observation: str, *, valid: bool = True) -> Outcome:
