@@ -7,8 +7,11 @@ pyarrow (extra ``data``) is imported when the first file is touched.
 
 from __future__ import annotations
 
+import bisect
+import contextlib
 import dataclasses
 import functools
+import hashlib
 import itertools
 import json
 import re
@@ -16,7 +19,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
 from act_data.files import replacing
@@ -105,7 +108,7 @@ def read_pairs(path: str | Path) -> Iterator[ContrastPair]:
         DataCorrupt: a file cannot be read.
         SchemaMismatch: a file holds something else, or another version.
     """
-    return _read(Path(path), "pairs", _pair)
+    return _read(Path(path), "pairs")
 
 
 def read_trajectories(path: str | Path) -> Iterator[Trajectory]:
@@ -117,7 +120,63 @@ def read_trajectories(path: str | Path) -> Iterator[Trajectory]:
         DataCorrupt: a file cannot be read.
         SchemaMismatch: a file holds something else, or another version.
     """
-    return _read(Path(path), "trajectories", _trajectory)
+    return _read(Path(path), "trajectories")
+
+
+class Table(Generic[Row]):
+    """Rows of a file, or of a folder in the order of its parts, wherever one wants to read.
+
+    Raises:
+        DataNotFound: nothing is there.
+        UnfinishedRun: parts of the folder are missing.
+        DataCorrupt: a file cannot be read.
+        SchemaMismatch: a file holds something else, or another version.
+    """
+
+    def __init__(self, path: Path, kind: Kind) -> None:
+        self._kind: Kind = kind
+        self._groups: list[tuple[Path, int, int]] = []  # file, row group, first row
+        self.count = 0  # of all rows
+        for file in data_files(path):
+            with _reader(file, kind) as reader:
+                for group in range(reader.num_row_groups):
+                    self._groups.append((file, group, self.count))
+                    self.count += reader.metadata.row_group(group).num_rows
+        self._read = functools.lru_cache(2)(self._group)
+
+    def columns(self, *names: str) -> list[list[Any]]:
+        """Whole columns."""
+        found: list[list[Any]] = [[] for _ in names]
+        for file in dict.fromkeys(file for file, _, _ in self._groups):
+            with _reader(file, self._kind) as reader, _reading(file):
+                table = reader.read(columns=[*names])
+                for column, name in zip(found, names, strict=True):
+                    column += table.column(name).to_pylist()
+        return found
+
+    def rows(self, start: int, stop: int) -> list[Row]:
+        """Rows by their numbers, the last not included."""
+        found: list[Row] = []
+        at = max(0, bisect.bisect(self._groups, start, key=lambda group: group[2]) - 1)
+        for number, (_, _, first) in enumerate(self._groups[at:], at):
+            if first >= stop:
+                break
+            found += self._read(number)[max(0, start - first) : stop - first]
+        return found
+
+    def _group(self, number: int) -> list[Row]:
+        file, group, _ = self._groups[number]
+        with _reader(file, self._kind) as reader, _reading(file):
+            return [*map(_DECODE[self._kind], reader.read_row_group(group).to_pylist())]
+
+
+def content(path: Path) -> str:
+    """A name of the data by their bytes, wherever they lie."""
+    total = hashlib.sha256()
+    for file in data_files(path):
+        with file.open("rb") as opened:
+            total.update(hashlib.file_digest(opened, "sha256").digest())
+    return f"sha256:{total.hexdigest()[:40]}"
 
 
 def read_notes(path: Path, kind: Kind) -> dict[str, Any]:
@@ -160,21 +219,27 @@ def data_files(path: Path) -> list[Path]:
     return files
 
 
-def _read(path: Path, kind: Kind, decode: Callable[[dict[str, Any]], Row]) -> Iterator[Row]:
+def _read(path: Path, kind: Kind) -> Iterator[Any]:
     files = data_files(path)
     for file in files:
         _reader(file, kind).close()
-    return itertools.chain.from_iterable(_rows(file, kind, decode) for file in files)
+    return itertools.chain.from_iterable(_rows(file, kind) for file in files)
 
 
-def _rows(path: Path, kind: Kind, decode: Callable[[dict[str, Any]], Row]) -> Iterator[Row]:
+def _rows(path: Path, kind: Kind) -> Iterator[Any]:
     with _reader(path, kind) as reader:
         for index in range(reader.num_row_groups):
-            try:
+            with _reading(path):
                 group = reader.read_row_group(index).to_pylist()
-            except (_arrow().ArrowException, OSError) as error:
-                raise _corrupt(path, error) from error
-            yield from map(decode, group)
+            yield from map(_DECODE[kind], group)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (_arrow().ArrowException, OSError) as error:
+        raise _corrupt(path, error) from error
 
 
 def _reader(path: Path, kind: Kind) -> Any:
@@ -244,6 +309,12 @@ def _trajectory(row: dict[str, Any]) -> Trajectory:
     return Trajectory(**row)
 
 
+_DECODE: dict[Kind, Callable[[dict[str, Any]], Any]] = {
+    "pairs": _pair,
+    "trajectories": _trajectory,
+}
+
+
 # -- schemas -------------------------------------------------------------------------------------
 
 
@@ -293,9 +364,8 @@ def arrow_schema(kind: Kind) -> Any:
         reading = pyarrow.struct([*fields(**known), *maybe])
         verification = pyarrow.struct(
             [
-                *fields(
-                    admissible=flag, expert=consequence, alternative=consequence, equivalence=text
-                ),
+                *fields(admissible=flag, expert=consequence, alternative=consequence),
+                pyarrow.field("commute", flag),
                 pyarrow.field("hindsight", reading),
                 pyarrow.field("informed", reading),
                 *fields(verifier=text),

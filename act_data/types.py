@@ -117,7 +117,7 @@ class Reading:
         alternative_cost: likewise after the alternative.
         regret: the second minus the first, None where both are infinite.
         verdict: what follows.
-        confidence: how likely the verdict is right, in [0.5, 1]; 1 where it is proven, None where
+        confidence: how likely the verdict is right, in [0, 1]; 1 where it is proven, None where
             nobody can tell.
     """
 
@@ -137,21 +137,26 @@ class Verification:
         admissible: the simulator offers the alternative in this state.
         expert: what the expert's action gave.
         alternative: what the alternative gave.
-        equivalence: ``"same_state"`` where both lead to the same state; ``"commute"`` where the
-            alternative and then the expert's action lead to the same state as the other way
-            round; ``""`` for neither.
-        hindsight: judged with everything known, what the agent could not see included.
-        informed: judged by what the agent had observed.
+        commute: whether the alternative and then the expert's action lead to the same state as the
+            other way round; None where nothing hung on it, and it was not tried.
+        hindsight: judged with everything known, what the agent could not see included; None where
+            it was not, or could not be.
+        informed: judged by what the agent had observed; likewise.
         verifier: program and version that made this.
     """
 
     admissible: bool
     expert: Consequence
     alternative: Consequence
-    equivalence: Literal["same_state", "commute", ""]
+    commute: bool | None
     hindsight: Reading | None
     informed: Reading | None
     verifier: str
+
+    @property
+    def same_state(self) -> bool:
+        """Whether both actions lead to the same state."""
+        return self.expert.state_hash == self.alternative.state_hash
 
 
 @dataclass(frozen=True, slots=True)

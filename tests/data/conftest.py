@@ -33,7 +33,7 @@ class Scripted:
         return [[Sample(text, parse_answer(text)) for text in texts] for _ in queries]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scripted() -> type[Scripted]:
     """The scripted policy: tests cannot import a conftest."""
     return Scripted
