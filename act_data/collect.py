@@ -48,6 +48,8 @@ class Collect:
         env_kwargs: further arguments of the environment, as a JSON object.
         shard_size: tasks per part; what an interruption can cost.
         allow_split: splits besides train that may be played; never a test split.
+        workers: how many processes work, each with environments of its own.
+        ray: address of a Ray cluster that works instead, such as auto or 127.0.0.1:6379.
         progress: show a progress bar even when stderr is not a terminal.
     """
 
@@ -63,6 +65,8 @@ class Collect:
     env_kwargs: str = "{}"
     shard_size: int = 8
     allow_split: tuple[str, ...] = ()
+    workers: int = 1
+    ray: str | None = None
     progress: bool = False
 
 
@@ -112,13 +116,13 @@ def collect(config: Collect) -> dict[str, Any]:
         UnknownTask: ``tasks`` names nothing in this split.
     """
     check_seed(config.seed)
-    kwargs = {**_json_object(config.env_kwargs), "split": config.split}
+    kwargs = {**json_object(config.env_kwargs), "split": config.split}
     kwargs["step_limit"] = config.step_limit
     with closing(make_env(config.env, kwargs)) as env:
         # After the environment, which knows better what is wrong with a split that it has not.
         inner = text_env(env)
         expert = inner.expert(config.expert).name
-        tasks = select(inner.tasks(), config.tasks)[: _positive(config.limit)]
+        tasks = select(inner.tasks(), config.tasks)[: positive(config.limit)]
         for split in sorted({task.split for task in tasks}):  # a panel mixes official splits
             check_split(split, config.allow_split)
 
@@ -134,7 +138,7 @@ def collect(config: Collect) -> dict[str, Any]:
     }
     run = Run(config.out, request, tasks, "trajectories", config.shard_size)
     job = _Play(config.env, kwargs, expert, config.seed, config.state_hashes)
-    return run.execute(job, progress=config.progress)
+    return run.execute(job, workers=config.workers, ray=config.ray, progress=config.progress)
 
 
 def select(tasks: Sequence[Task], wanted: Sequence[str]) -> list[Task]:
@@ -170,13 +174,23 @@ def select(tasks: Sequence[Task], wanted: Sequence[str]) -> list[Task]:
     return [task for task in tasks if task.task_id in chosen]
 
 
-def _positive(limit: int | None) -> int | None:
+def positive(limit: int | None) -> int | None:
+    """Refuse a limit that is none.
+
+    Raises:
+        UnknownArgument: it is not at least 1.
+    """
     if limit is not None and limit < 1:
         raise UnknownArgument(f"limit must be at least 1, not {limit}.")
     return limit
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, Any]:
+    """The arguments of an environment, which JSON gives.
+
+    Raises:
+        UnknownArgument: that is no JSON object, or holds what is an option of its own.
+    """
     try:
         value = json.loads(text)
     except ValueError as error:

@@ -39,3 +39,27 @@ class ReplayMismatch(ActError):
 
 class ModelNotFound(ActError):
     """There is no usable model under that name or path."""
+
+
+class EndpointError(ActError):
+    """An endpoint is not there, refuses, or does not speak the protocol."""
+
+
+class RequestRefused(EndpointError):
+    """The endpoint does not take the request as it is (400, 422).
+
+    Attributes:
+        said: what it answered.
+    """
+
+    def __init__(self, message: str, said: str = "") -> None:  # a default: it must be picklable
+        super().__init__(message)
+        self.said = said
+
+
+class WorkerDied(ActError):
+    """Processes that did the same part of a run have died, one after the other."""
+
+
+class NoCluster(ActError):
+    """There is no Ray cluster at the address, or it cannot do the work."""

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import io
 import itertools
 import json
 import re
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, BinaryIO, Generic, Literal, TypeVar
 
 from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
 from act_data.files import replacing
@@ -64,6 +65,25 @@ def write_parquet(
         kind: ``"pairs"`` or ``"trajectories"``.
         notes: anything JSON can hold, stored in the file's metadata.
     """
+    with replacing(path) as file:
+        _write(file, rows, kind, notes)
+
+
+def parquet_bytes(
+    rows: Iterable[ContrastPair] | Iterable[Trajectory],
+    kind: Kind,
+    *,
+    notes: Mapping[str, object] | None = None,
+) -> bytes:
+    """What :func:`write_parquet` would write."""
+    file = io.BytesIO()
+    _write(file, rows, kind, notes)
+    return file.getvalue()
+
+
+def _write(
+    file: BinaryIO, rows: Iterable[Any], kind: Kind, notes: Mapping[str, object] | None
+) -> None:
     pyarrow, parquet = _arrow(), _parquet()
     schema = arrow_schema(kind).with_metadata(
         {
@@ -73,20 +93,29 @@ def write_parquet(
         }
     )
     rows = iter(rows)
-    with (
-        replacing(path) as file,
-        parquet.ParquetWriter(
-            file, schema, compression="zstd", compression_level=3, write_page_checksum=True
-        ) as writer,
-    ):
-        while group := [dataclasses.asdict(row) for row in itertools.islice(rows, ROW_GROUP)]:
-            for row in group:
-                state = row.get("state", {})
-                if "history" in state:
-                    state["history"] = [
-                        {"observation": seen, "action": done} for seen, done in state["history"]
-                    ]
+    with parquet.ParquetWriter(
+        file, schema, compression="zstd", compression_level=3, write_page_checksum=True
+    ) as writer:
+        while group := [_plain(row) for row in itertools.islice(rows, ROW_GROUP)]:
             writer.write_table(pyarrow.Table.from_pylist(group, schema), row_group_size=ROW_GROUP)
+
+
+def _plain(value: Any) -> Any:
+    """A record as dictionaries; ``dataclasses.asdict`` copies each string, and takes ten times."""
+    if not (names := _names(type(value))):
+        return value
+    plain = {name: _plain(getattr(value, name)) for name in names}
+    if isinstance(value, AgentState):
+        plain["history"] = [{"observation": seen, "action": done} for seen, done in value.history]
+    elif isinstance(value, Trajectory):
+        plain["transitions"] = [_plain(step) for step in value.transitions]
+    return plain
+
+
+@functools.cache
+def _names(kind: type) -> tuple[str, ...]:
+    """The fields of a dataclass, () for others."""
+    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 def part_name(index: int, count: int) -> str:
@@ -168,6 +197,24 @@ class Table(Generic[Row]):
         file, group, _ = self._groups[number]
         with _reader(file, self._kind) as reader, _reading(file):
             return [*map(_DECODE[self._kind], reader.read_row_group(group).to_pylist())]
+
+
+def stream(path: Path, kind: Kind, *names: str) -> Iterator[dict[str, Any]]:
+    """Rows of a file or a folder with the fields that are named alone, a few at a time.
+
+    Args:
+        path: the file or the folder.
+        kind: kind of its rows.
+        names: of fields, those of a record within the row as ``"state.goal"``.
+
+    Raises:
+        DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: as :class:`Table`.
+    """
+    Table(path, kind)  # refuses what cannot be read before anything is made of the rest
+    for file in data_files(path):
+        with _reader(file, kind) as reader, _reading(file):
+            for batch in reader.iter_batches(batch_size=ROW_GROUP, columns=[*names]):
+                yield from batch.to_pylist()
 
 
 def content(path: Path) -> str:

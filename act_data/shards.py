@@ -2,8 +2,8 @@
 
 A run folder holds ``run.json`` (the request: everything that determines the bytes), one parquet
 file per part (a pure function of the request and its slice of the items), ``summary.json`` at
-the end, and an empty ``.lock``. Nothing in it depends on time, place or the number of
-interruptions. It is no queue and knows one process only.
+the end, and an empty ``.lock``. Nothing in it depends on time, place, the number of workers or of
+interruptions. Others may do the work, but one process writes: no two runs can share a folder.
 """
 
 from __future__ import annotations
@@ -14,51 +14,28 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from act_data.cluster import done_on_ray
 from act_data.errors import RunConflict, RunLocked
-from act_data.files import leftovers, write_json
-from act_data.schema import SCHEMA_VERSION, Kind, part_name, read_notes, write_parquet
-from act_data.types import ContrastPair, Trajectory
+from act_data.files import leftovers, replacing, write_json
+from act_data.schema import SCHEMA_VERSION, Kind, part_name, read_notes
+from act_data.work import Job, Part, Result, done_here
+from act_data.workers import done_by_workers
 from act_envs import __version__
 from act_envs.errors import UnknownArgument
+
+__all__ = ["Job", "Result", "Run", "differences", "digest", "versions"]
 
 REQUEST, SUMMARY, LOCK = "run.json", "summary.json", ".lock"
 
 Item = TypeVar("Item")
-_Item = TypeVar("_Item", contravariant=True)
-
-
-@dataclass(slots=True)
-class Result:
-    """What the work on one item gives.
-
-    Attributes:
-        rows: rows to store, in order.
-        group: under which name the counts are summed up (the kind of the task).
-        counts: what happened, by name.
-    """
-
-    rows: Sequence[ContrastPair] | Sequence[Trajectory]
-    group: str
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-class Job(Protocol[_Item]):
-    """What is done with each item, here or in other processes: it can be pickled."""
-
-    def open(self) -> AbstractContextManager[Callable[[_Item], Result]]:
-        """Make ready what the work needs.
-
-        Returns:
-            A context with the work, a pure function of the request and an item.
-        """
-        ...
 
 
 @dataclass(slots=True)
@@ -88,47 +65,73 @@ class Run(Generic[Item]):
         """How many parts the run has; one, empty, when there is nothing to do."""
         return max(1, -(-len(self.items) // self.shard_size))
 
-    def execute(self, job: Job[Item], *, progress: bool = False) -> dict[str, Any]:
-        """Do the parts that are not done yet.
+    def execute(
+        self, job: Job[Item], *, workers: int = 1, ray: str | None = None, progress: bool = False
+    ) -> dict[str, Any]:
+        """Do the parts that are not done yet. Who does them makes no difference to the bytes.
 
         Args:
             job: what is done with each item.
+            workers: how many processes of this machine do it; 1 is this process.
+            ray: address of a Ray cluster that does it instead.
             progress: show a bar on stderr even when that is not a terminal.
 
         Returns:
             The content of ``summary.json``.
 
         Raises:
+            MissingExtra: Ray is not installed.
+            NoCluster: there is no cluster at this address, or other programs are on its nodes.
             RunConflict: the folder holds something else.
             RunLocked: another process works in it.
+            UnknownArgument: the number of workers cannot be used, or the job cannot be sent.
+            WorkerDied: processes died of a part, repeatedly.
         """
+        if workers < 1 or (ray is not None and workers > 1):
+            raise UnknownArgument(
+                f"workers={workers} must be at least 1, and is for this machine: "
+                "give either workers or ray."
+            )
         request = {**self.request, "shard_size": self.shard_size}
-        with _claimed(self.out, request):
-            notes: list[dict[str, Any]] = []
-            with _bar(len(self.items), progress) as advance, job.open() as work:
-                for part in range(self.parts):
-                    notes.append(self._part(part, work, advance))
-            summary = _summary(notes)
+        with _claimed(self.out, request), _bar(len(self.items), progress) as advance:
+            notes = self._found(advance)
+            todo = [part for part in range(self.parts) if part not in notes]
+            parts = (Part(index, self.kind, self._items(index)) for index in todo)
+            work = partial(advance, worked=True)
+            workers = min(workers, len(todo))
+            if ray is not None and todo:
+                doing = done_on_ray(job, parts, work, ray)
+            elif workers > 1:
+                doing = done_by_workers(job, parts, work, workers)
+            else:
+                doing = done_here(job, parts, work)
+            with closing(doing):
+                for done in doing:
+                    with replacing(self._path(done.index)) as file:
+                        file.write(done.data)
+                    notes[done.index] = done.notes
+            summary = _summary([notes[part] for part in range(self.parts)])
             write_json(self.out / SUMMARY, summary)
         return summary
 
-    def _part(
-        self, part: int, work: Callable[[Item], Result], advance: Callable[[int, bool], None]
-    ) -> dict[str, Any]:
-        path = self.out / part_name(part, self.parts)
-        items = self.items[part * self.shard_size : (part + 1) * self.shard_size]
-        if path.exists():
-            advance(len(items), False)
-            return read_notes(path, self.kind)
-        rows: list[Any] = []
-        groups: dict[str, Counter[str]] = {}
-        for item in items:
-            result = work(item)
-            rows += result.rows
-            groups.setdefault(result.group, Counter()).update(result.counts)
-            advance(1, True)
-        notes = {"items": len(items), "rows": len(rows), "groups": groups}
-        write_parquet(path, rows, self.kind, notes=notes)
+    def remarks(self) -> list[dict[str, Any]]:
+        """What a run that has ended says of single items, in their order."""
+        notes = self._found(lambda _count, **_: None)
+        return [remark for part in range(self.parts) for remark in notes[part]["remarks"]]
+
+    def _items(self, part: int) -> Sequence[Item]:
+        return self.items[part * self.shard_size : (part + 1) * self.shard_size]
+
+    def _path(self, part: int) -> Path:
+        return self.out / part_name(part, self.parts)
+
+    def _found(self, advance: _Advance) -> dict[int, dict[str, Any]]:
+        """The notes of the parts that are there."""
+        notes: dict[int, dict[str, Any]] = {}
+        for part in range(self.parts):
+            if self._path(part).exists():
+                notes[part] = read_notes(self._path(part), self.kind)
+                advance(len(self._items(part)), worked=False)
         return notes
 
 
@@ -244,17 +247,23 @@ def _summary(notes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+class _Advance(Protocol):
+    """Told how many items more are done, and whether it took work or they were found so."""
+
+    def __call__(self, count: int, /, *, worked: bool) -> None: ...
+
+
 @contextlib.contextmanager
-def _bar(total: int, wanted: bool) -> Iterator[Callable[[int, bool], None]]:
+def _bar(total: int, wanted: bool) -> Iterator[_Advance]:
     """A progress bar with the time left, or nothing; found parts do not flatter its speed."""
     if not (wanted or sys.stderr.isatty()):
-        yield lambda _count, _worked: None
+        yield lambda _count, /, *, worked: None
         return
     from tqdm import tqdm
 
     with tqdm(total=total, unit="item", dynamic_ncols=True, file=sys.stderr) as bar:
 
-        def advance(count: int, worked: bool) -> None:
+        def advance(count: int, /, *, worked: bool) -> None:
             if not worked:
                 bar.initial += count  # what tqdm leaves out of its rate
             bar.update(count)
