@@ -4,37 +4,33 @@ At each state of each expert trajectory the policy is sampled K times; proposals
 simulator reads as the expert's action are dropped, and each of the rest makes a pair with it.
 As in the paper nothing is executed to see which action is better, and proposals that are not
 admissible make pairs like others: ``admissible_actions`` is in every row for those who want to
-filter. Nothing can be read out of an answer without an action tag, or with an action that is
-no printable line; these are counted and dropped.
+filter. Answers that hold no action are counted and dropped (see :mod:`act_data.alternatives`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from act_data.policies import Policy, Query, Sample, check_seed, make_policy, seed_of
+from act_data.alternatives import Alternative, contrast
+from act_data.hard_negative import REACH, foresee
+from act_data.policies import PACKAGES, Policy, Query, check_seed, make_policy, seed_of
 from act_data.prompts import PROMPT_VERSION
 from act_data.rollout import OpenEnvs, open_envs, replay, text_env
-from act_data.schema import data_files, read_trajectories
+from act_data.schema import content, read_trajectories
 from act_data.shards import Result, Run, digest, versions
 from act_data.splits import check_split
 from act_data.types import ContrastPair, Trajectory
-from act_envs import TextEnv, __version__
-from act_envs.base import MAX_ACTION
+from act_envs import __version__
 from act_envs.errors import UnknownArgument
 
 GENERATOR = f"act-data {__version__}"
-_COUNTS = (
-    "states", "samples", "unreadable", "as_expert", "duplicates", "pairs", "inadmissible",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +42,25 @@ class Mine:
     Attributes:
         trajectories: what act-data collect wrote: a folder or a file.
         out: folder for the pairs; new, or begun by the same command.
-        policy: random-admissible, or transformers:PATH_OR_HUB_ID[@REVISION].
+        policy: random-admissible, hard-negative (what comes closest to the expert's action, in
+            text and effect), transformers:PATH_OR_HUB_ID[@REVISION],
+            vllm:PATH_OR_HUB_ID[@REVISION], or openai:MODEL.
         k: samples per state.
         history: past turns in the policy's prompt.
         temperature: of the sampling; 0 takes the likeliest token.
         top_p: nucleus of the sampling.
         max_new_tokens: budget of one answer.
         thinking: let the policy think first, if its chat template knows enable_thinking.
+        base_url: where openai: finds its endpoint, such as http://localhost:8000/v1; OpenAI's own
+            by default. A key is taken from the environment variable OPENAI_API_KEY.
+        concurrency: how many requests openai: keeps under way, in each of the workers.
         seed: seed of the sampling.
         limit: mine only so many states, drawn evenly from all; each gives up to K pairs.
         shard_size: trajectories per part; what an interruption can cost.
         allow_split: splits besides train whose tasks may enter the pairs; never a test split.
+        workers: how many processes work, each with environments of its own and the policy, model
+            included.
+        ray: address of a Ray cluster that works instead, such as auto or 127.0.0.1:6379.
         progress: show a progress bar even when stderr is not a terminal.
     """
 
@@ -69,10 +73,14 @@ class Mine:
     top_p: float = 1.0
     max_new_tokens: int = 32
     thinking: bool = False
+    base_url: str | None = None
+    concurrency: int = 8
     seed: int = 0
     limit: int | None = None
     shard_size: int = 8
     allow_split: tuple[str, ...] = ()
+    workers: int = 1
+    ray: str | None = None
     progress: bool = False
 
 
@@ -93,14 +101,6 @@ class _Scene:
     state_hash: str
 
 
-@dataclass(slots=True)
-class _Alternative:
-    """A proposal that differs from the expert's action, and how often it was made."""
-
-    action: str
-    count: int = 0
-
-
 @dataclass(frozen=True)
 class _Miner:
     """The work on one trajectory: replay, sample, compare."""
@@ -117,20 +117,21 @@ class _Miner:
     def _mine(self, envs: OpenEnvs, item: _Item) -> Result:
         trajectory = item.trajectory
         env = envs(trajectory.env_id, trajectory.env_kwargs)
-        scenes = _scenes(env, item, self.seed)
+        foreseen = max(REACH, self.k) if self.policy.needs_effects else 0
+        scenes = _scenes(env, item, self.seed, foreseen)
         answers = self.policy.sample([scene.query for scene in scenes], self.k)
-        counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
+        counts: Counter[str] = Counter()
         rows: list[ContrastPair] = []
         for scene, samples in zip(scenes, answers, strict=True):
             expert = trajectory.transitions[scene.step].action
             offered = scene.query.admissible_actions
-            alternatives = _contrast(text_env(env), expert, offered, samples, counts)
+            alternatives, counted = contrast(text_env(env), expert, offered, samples)
+            counts.update(counted)
             rows += [self._pair(trajectory, scene, expert, one) for one in alternatives]
-        counts["pairs"] = len(rows)
         return Result(rows, trajectory.kind, counts)
 
     def _pair(
-        self, trajectory: Trajectory, scene: _Scene, expert: str, alternative: _Alternative
+        self, trajectory: Trajectory, scene: _Scene, expert: str, alternative: Alternative
     ) -> ContrastPair:
         named = [
             trajectory.env_id,
@@ -168,9 +169,7 @@ def mine(config: Mine) -> dict[str, Any]:
 
     Returns:
         The content of ``summary.json``: trajectories done, rows stored, and per kind of task
-        ``states`` and ``samples``, and of the samples how many were ``unreadable``, read
-        ``as_expert``, or were ``duplicates`` of another; ``pairs`` are the rest, of which
-        ``inadmissible`` hold a proposal that the simulator did not offer.
+        the counts of :data:`act_data.alternatives.COUNTS`.
 
     Raises:
         DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: the trajectories cannot be read.
@@ -189,6 +188,8 @@ def mine(config: Mine) -> dict[str, Any]:
             max_new_tokens=config.max_new_tokens,
             top_p=config.top_p,
             thinking=config.thinking,
+            base_url=config.base_url,
+            concurrency=config.concurrency,
         ),
         config,
     )
@@ -210,13 +211,13 @@ def mine_with(policy: Policy, config: Mine) -> dict[str, Any]:
         "limit": config.limit,
         "policy": {"name": policy.name, "revision": policy.revision, **policy.sampling},
         "seed": config.seed,
-        "trajectories": _content(config.trajectories),
+        "trajectories": content(config.trajectories),
         "versions": {"prompt": PROMPT_VERSION, **versions("numpy", "pyarrow")},
     }
-    if policy.revision:
-        request["versions"] |= versions("torch", "transformers")
+    request["versions"] |= versions(*PACKAGES.get(policy.name.partition(":")[0], ()))
     run = Run(config.out, request, items, "pairs", config.shard_size)
-    return run.execute(_Miner(policy, config.k, config.seed), progress=config.progress)
+    job = _Miner(policy, config.k, config.seed)
+    return run.execute(job, workers=config.workers, ray=config.ray, progress=config.progress)
 
 
 def _items(trajectories: Sequence[Trajectory], config: Mine) -> list[_Item]:
@@ -245,60 +246,28 @@ def _items(trajectories: Sequence[Trajectory], config: Mine) -> list[_Item]:
     return [_Item(trajectories[index], frozenset(steps[index])) for index in sorted(steps)]
 
 
-def _scenes(env: Any, item: _Item, seed: int) -> list[_Scene]:
-    """Play a trajectory again as far as it is mined, and look around at the steps to mine."""
+def _scenes(env: Any, item: _Item, seed: int, foreseen: int) -> list[_Scene]:
+    """Play a trajectory again as far as it is mined, and look around at the steps to mine.
+
+    The expert's action, and what becomes of it and of ``foreseen`` others, is in the queries only
+    where it is asked for: no model gets to see it.
+    """
     inner, trajectory = text_env(env), item.trajectory
     scenes: list[_Scene] = []
     for step in replay(env, trajectory):
         if step in item.steps:
+            offered = tuple(inner.admissible_actions())
             query = Query(
                 trajectory.state(step),
-                tuple(inner.admissible_actions()),
+                offered,
                 seed_of(seed, trajectory.env_id, trajectory.task_id, step),
             )
+            if foreseen:
+                expert = trajectory.transitions[step].action
+                effects = foresee(inner, expert, offered, foreseen)
+                query = replace(query, expert_action=expert, effects=effects)
             known = trajectory.transitions[step].state_hash  # replay has checked it
             scenes.append(_Scene(step, query, known or inner.state_hash()))
         if len(scenes) == len(item.steps) and step + 1 < len(trajectory.transitions):
             break  # the rest is not mined; an end that was reached is checked, too
     return scenes
-
-
-def _contrast(
-    env: TextEnv,
-    expert: str,
-    offered: Sequence[str],
-    samples: Sequence[Sample],
-    counts: Counter[str],
-) -> list[_Alternative]:
-    """The distinct proposals that are not the expert's action, in the order of their coming.
-
-    One that the simulator offers is written as it offers it, so that no spelling gives away who
-    proposed what; another as it was first proposed.
-    """
-    known = {env.canonical(action): action for action in reversed(offered)}
-    own = env.canonical(expert)
-    found: dict[str, _Alternative] = {}
-    counts["states"] += 1
-    counts["samples"] += len(samples)
-    for sample in samples:
-        action = sample.action
-        if action is None or not (0 < len(action) <= MAX_ACTION and action.isprintable()):
-            counts["unreadable"] += 1
-            continue
-        read = env.canonical(action)
-        if read == own:
-            counts["as_expert"] += 1
-            continue
-        counts["duplicates"] += read in found
-        counts["inadmissible"] += read not in found and read not in known
-        found.setdefault(read, _Alternative(known.get(read, action))).count += 1
-    return list(found.values())
-
-
-def _content(path: Path) -> str:
-    """A name of the trajectories by their bytes, wherever they lie."""
-    total = hashlib.sha256()
-    for file in data_files(path):
-        with file.open("rb") as opened:
-            total.update(hashlib.file_digest(opened, "sha256").digest())
-    return f"sha256:{total.hexdigest()[:40]}"

@@ -59,7 +59,7 @@ def load_model(path: str | Path, revision: str | None = None) -> tuple[Any, Any,
         raise MissingExtra(
             f'{error.name} is not installed. Run: pip install "agentic-critical-training[train]".'
         ) from error
-    folder, name = _folder(str(path), revision)
+    folder, name = find_model(str(path), revision)
     try:
         # A folder, never a Hub id: what is loaded is exactly what the revision names.
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -72,8 +72,26 @@ def load_model(path: str | Path, revision: str | None = None) -> tuple[Any, Any,
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, name
 
 
-def _folder(path: str, revision: str | None) -> tuple[Path, str]:
-    """Where the files of a model are on this machine, and the name of their content."""
+def split_revision(target: str) -> tuple[str, str | None]:
+    """Path or Hub id and revision in ``PATH_OR_HUB_ID[@REVISION]``; a folder may hold an ``@``."""
+    path, _, revision = (target, "", "") if Path(target).is_dir() else target.partition("@")
+    return path, revision or None
+
+
+def find_model(path: str, revision: str | None) -> tuple[Path, str]:
+    """Where the files of a model are on this machine, and the name of their content.
+
+    Args:
+        path: a folder that ``save_pretrained`` wrote, or the id of a model on the Hub.
+        revision: branch, tag or commit on the Hub; a folder has none.
+
+    Returns:
+        The folder, and the revision as :func:`load_model` gives it.
+
+    Raises:
+        ModelNotFound: there is no model there, or it cannot be had.
+        UnknownArgument: a folder was given with a revision.
+    """
     folder = Path(path).expanduser()
     if folder.is_dir():
         if revision is not None:

@@ -1,29 +1,51 @@
 """Who proposes actions: a policy turns queries into samples. It never sees an environment.
 
 A policy is stateless: what it answers to a query depends on the query, ``k`` and the policy's
-own parameters alone, never on other queries, on their order or on a global seed. A scripted
+own parameters alone, never on other queries, on their order or on a global seed. (Servers add
+what they cannot promise: see :mod:`act_data.endpoint` and :mod:`act_data.vllm_engine`.) A scripted
 expert is no policy: it looks into the simulator (see ``act_data.rollout.play_expert``).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
-from act_data.errors import ModelNotFound
-from act_data.models import load_model
-from act_data.prompts import action_prompt, parse_answer, render_answer
+from act_data.prompts import render_answer
 from act_data.types import AgentState
 from act_envs.errors import UnknownArgument, nearest
 
-__all__ = ["Policy", "Query", "Sample", "check_seed", "load_model", "make_policy", "seed_of"]
+_SPECS = (
+    "random-admissible",
+    "hard-negative",
+    "transformers:<path or hub id>[@revision]",
+    "vllm:<path or hub id>[@revision]",
+    "openai:<model>",
+)
 
-_SPECS = ("random-admissible", "transformers:<path or hub id>[@revision]")
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "transformers": ("torch", "transformers"),
+    "vllm": ("torch", "transformers", "vllm"),
+}
+"""The packages whose versions can change a policy's answers, by the scheme of its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an action gave, executed from the state of a query and taken back.
+
+    Attributes:
+        observation: what the agent would read.
+        state_hash: hash of the state it leads to.
+    """
+
+    observation: str
+    state_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +56,16 @@ class Query:
         state: what the agent knows.
         admissible_actions: what the simulator offers; () for policies that do not ask for it.
         seed: seeds the sampling of this query (see :func:`seed_of`).
+        expert_action: what the expert does here; None but for policies with ``needs_effects``.
+        effects: what ``expert_action`` and some of the admissible actions give, by action; as
+            ``expert_action`` for scripted policies alone, never for a language model.
     """
 
     state: AgentState
     admissible_actions: tuple[str, ...]
     seed: tuple[int, ...]
+    expert_action: str | None = None
+    effects: Mapping[str, Effect] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +86,63 @@ class Policy(Protocol):
 
     Attributes:
         name: what it is, as :func:`make_policy` takes it, without the revision.
-        revision: which weights, ``""`` for a scripted policy.
+        revision: which weights, ``""`` for a scripted policy, or where nobody can tell.
         sampling: the parameters that shape its answers, as JSON can hold them.
         needs_admissible: whether queries must carry ``admissible_actions``.
+        needs_effects: whether queries must carry ``expert_action`` and ``effects``.
     """
 
     name: str
     revision: str
     sampling: dict[str, Any]
     needs_admissible: bool
+    needs_effects: bool
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
-        """``k`` independent samples for every query."""
+        """``k`` independent samples for every query; from a policy that ranks, the ``k`` first."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a language model is asked and sampled.
+
+    Attributes:
+        history: past turns in the prompt.
+        temperature: of the sampling; 0 takes the likeliest token.
+        max_new_tokens: budget of one answer.
+        top_p: nucleus of the sampling (arXiv 1904.09751); 1 is the whole distribution.
+        thinking: let chat templates that know ``enable_thinking`` open a thinking block, which
+            the budget must leave room for.
+
+    Raises:
+        UnknownArgument: a value is out of range.
+    """
+
+    history: int = 2
+    temperature: float = 1.0
+    max_new_tokens: int = 32
+    top_p: float = 1.0
+    thinking: bool = False
+
+    def __post_init__(self) -> None:
+        for name, accepted in (
+            ("history", self.history >= 0),
+            ("temperature", self.temperature >= 0),
+            ("max_new_tokens", self.max_new_tokens >= 1),
+            ("top_p", 0 < self.top_p <= 1),
+        ):
+            if not accepted:
+                raise UnknownArgument(f"{name}={getattr(self, name)!r} is out of range.")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether nothing is drawn: all answers to a query are the same."""
+        return self.temperature == 0
+
+    def record(self) -> dict[str, Any]:
+        """The parameters by name."""
+        return dataclasses.asdict(self)
 
 
 def make_policy(
@@ -82,19 +153,24 @@ def make_policy(
     max_new_tokens: int = 32,
     top_p: float = 1.0,
     thinking: bool = False,
+    base_url: str | None = None,
+    concurrency: int = 8,
     also: tuple[str, ...] = (),
 ) -> Policy:
     """The policy that a specification names.
 
     Args:
-        spec: ``random-admissible``, or ``transformers:`` with the path or Hub id of an
-            instruction-tuned model and, for the Hub, ``@`` and a revision.
+        spec: ``random-admissible``; ``hard-negative``; ``transformers:`` or ``vllm:`` with the
+            path or Hub id of an instruction-tuned model and, for the Hub, ``@`` and a revision;
+            ``openai:`` with the name under which an endpoint serves a model.
         history: past turns in the prompt.
         temperature: of the sampling; 0 takes the likeliest token.
         max_new_tokens: budget of one answer.
-        top_p: nucleus of the sampling (arXiv 1904.09751); 1 is the whole distribution.
-        thinking: let chat templates that know ``enable_thinking`` open a thinking block, which
-            the budget must leave room for.
+        top_p: nucleus of the sampling; 1 is the whole distribution.
+        thinking: let chat templates that know ``enable_thinking`` open a thinking block.
+        base_url: where ``openai:`` finds its endpoint (``http://localhost:8000/v1``); OpenAI's own
+            by default.
+        concurrency: how many requests ``openai:`` keeps under way.
         also: specifications that the caller knows besides, to be suggested as well.
 
     Raises:
@@ -102,33 +178,43 @@ def make_policy(
         MissingExtra: the policy needs a package that is not installed.
         ModelNotFound: there is no such model.
     """
-    for name, value, accepted in (
-        ("history", history, history >= 0),
-        ("temperature", temperature, temperature >= 0),
-        ("max_new_tokens", max_new_tokens, max_new_tokens >= 1),
-        ("top_p", top_p, 0 < top_p <= 1),
-    ):
-        if not accepted:
-            raise UnknownArgument(f"{name}={value!r} is out of range.")
-    if spec == "random-admissible":
-        return RandomAdmissible()
-    scheme, _, target = spec.partition(":")
-    if scheme != "transformers" or not target:
-        # The scheme alone must find its long form as well.
-        specs = (*also, *_SPECS)
-        known = [s for s in specs if scheme and s.startswith(scheme)] or specs
-        hint = f"Did you mean {known[0]!r}?" if len(known) == 1 else nearest(spec, known)
-        raise UnknownArgument(f"unknown policy {spec!r}. {hint}")
-    path, _, revision = (target, "", "") if Path(target).is_dir() else target.partition("@")
-    return LanguageModel(
-        path,
-        revision or None,
+    sampling = Sampling(
         history=history,
         temperature=temperature,
         max_new_tokens=max_new_tokens,
         top_p=top_p,
         thinking=thinking,
     )
+    scheme, _, target = spec.partition(":")
+    if base_url is not None and scheme != "openai":
+        raise UnknownArgument(
+            f"base_url={base_url!r} is of no use to {spec!r}. Leave it out, or take openai:<model>."
+        )
+    if spec == "random-admissible":
+        return RandomAdmissible()
+    if spec == "hard-negative":
+        from act_data.hard_negative import HardNegative
+
+        return HardNegative()
+    if target:
+        # Each of them imports what is optional, and imports this module.
+        if scheme == "transformers":
+            from act_data.language import LanguageModel
+
+            return LanguageModel(target, sampling)
+        if scheme == "vllm":
+            from act_data.vllm_engine import Vllm
+
+            return Vllm(target, sampling)
+        if scheme == "openai":
+            from act_data.endpoint import Endpoint
+
+            return Endpoint(target, sampling, base_url=base_url, concurrency=concurrency)
+    # The scheme alone must find its long form as well.
+    specs = (*also, *_SPECS)
+    known = [s for s in specs if scheme and s.startswith(scheme)] or specs
+    hint = f"Did you mean {known[0]!r}?" if len(known) == 1 else nearest(spec, known)
+    raise UnknownArgument(f"unknown policy {spec!r}. {hint}")
 
 
 def check_seed(seed: int) -> None:
@@ -159,6 +245,7 @@ class RandomAdmissible:
     name = "random-admissible"
     revision = ""
     needs_admissible = True
+    needs_effects = False
 
     def __init__(self) -> None:
         self.sampling: dict[str, Any] = {}
@@ -174,112 +261,3 @@ class RandomAdmissible:
             return [Sample("", None)] * k
         drawn = np.random.default_rng(query.seed).integers(len(offered), size=k)
         return [Sample(render_answer(offered[i]), offered[i]) for i in drawn]
-
-
-class LanguageModel:
-    """Asks a causal language model for the next action, in its own chat template.
-
-    Queries are generated one at a time, the samples of a query together: batches of several
-    prompts need padding, and padding changes floating-point sums and with them the samples.
-
-    Args:
-        path: folder or Hub id.
-        revision: of a model on the Hub.
-        history: past turns in the prompt.
-        temperature: of the sampling; 0 takes the likeliest token.
-        max_new_tokens: budget of one answer.
-        top_p: nucleus of the sampling.
-        thinking: value of the chat template's ``enable_thinking``.
-
-    Raises:
-        MissingExtra: torch or transformers is not installed.
-        ModelNotFound: there is no such model, or it has no chat template.
-    """
-
-    needs_admissible = False
-
-    def __init__(
-        self,
-        path: str,
-        revision: str | None = None,
-        *,
-        history: int,
-        temperature: float,
-        max_new_tokens: int,
-        top_p: float,
-        thinking: bool,
-    ) -> None:
-        self._model, self._tokenizer, self.revision = load_model(path, revision)
-        if not self._tokenizer.chat_template:
-            raise ModelNotFound(
-                f"the tokenizer of {path} has no chat template. "
-                "Take an instruction-tuned model, or save the tokenizer with one."
-            )
-        self.name = f"transformers:{path}"
-        self.sampling: dict[str, Any] = {
-            "history": history,
-            "max_new_tokens": max_new_tokens,
-            "temperature": temperature,
-            "thinking": thinking,
-            "top_p": top_p,
-        }
-        self._history, self._thinking, self._greedy = history, thinking, temperature == 0
-        self._ends = _end_tokens(self._model, self._tokenizer)
-        from transformers import GenerationConfig
-
-        # Every parameter is set: generate() would fill gaps with the checkpoint's own advice
-        # (top_k 20, temperature 0.6), and the record of the sampling would be wrong.
-        chosen = {"do_sample": False} if self._greedy else {
-            "do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0,
-        }  # fmt: skip
-        self._model.generation_config = GenerationConfig(
-            max_new_tokens=max_new_tokens,
-            eos_token_id=self._ends,
-            pad_token_id=self._ends[0],
-            repetition_penalty=1.0,
-            **chosen,
-        )
-
-    def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
-        """``k`` answers to every query; with temperature 0 the same one ``k`` times."""
-        return [self._answers(query, k) for query in queries]
-
-    def _answers(self, query: Query, k: int) -> list[Sample]:
-        import torch
-
-        prompt = self._tokenizer.apply_chat_template(
-            action_prompt(query.state, history=self._history),
-            add_generation_prompt=True,
-            enable_thinking=self._thinking,
-            return_dict=True,
-            return_tensors="pt",
-        ).to(self._model.device)
-        with torch.random.fork_rng(), torch.inference_mode():
-            torch.manual_seed(query.seed[0] | query.seed[1] << 32)
-            tokens = self._model.generate(
-                input_ids=prompt["input_ids"],
-                attention_mask=prompt["attention_mask"],
-                num_return_sequences=1 if self._greedy else k,
-            )
-        new = tokens[:, prompt["input_ids"].shape[1] :].tolist()
-        samples = [self._read(answer) for answer in new]
-        return samples * k if self._greedy else samples
-
-    def _read(self, tokens: list[int]) -> Sample:
-        """The text up to the first end token, tags included."""
-        end = next((i for i, token in enumerate(tokens) if token in self._ends), len(tokens))
-        # skip_special_tokens would delete the action tags of tokenizers that know them as such.
-        text = self._tokenizer.decode(
-            tokens[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
-        return Sample(text, parse_answer(text))
-
-
-def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
-    """Every token that ends an answer, the model's and the tokenizer's; never empty."""
-    known = model.generation_config.eos_token_id
-    ends = known if isinstance(known, list) else [known]
-    found = sorted({token for token in (*ends, tokenizer.eos_token_id) if token is not None})
-    if not found:
-        raise ModelNotFound("neither the model nor its tokenizer has an end-of-text token.")
-    return found

@@ -9,6 +9,7 @@ that repeats the chosen action's text inside an action tag.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from act_data.types import AgentState
 
@@ -16,6 +17,10 @@ PROMPT_VERSION = 1
 OPEN_TAG, CLOSE_TAG = "<action>", "</action>"
 
 Message = dict[str, str]
+
+Fault = Literal["no_tag", "malformed", "empty"]
+"""Why no action can be read: ``no_tag`` (or the reasoning never ends), ``malformed`` (several tags,
+one of the two, or several lines between them), ``empty`` (nothing between them)."""
 
 
 def render_state(state: AgentState, *, history: int) -> str:
@@ -68,8 +73,20 @@ def parse_answer(text: str) -> str | None:
     Reasoning up to the last ``</think>`` is ignored, and reasoning that never ends is no answer.
     What follows must hold one opening tag, one closing tag, and one line of text between them.
     """
+    return read_answer(text)[0]
+
+
+def read_answer(text: str) -> tuple[str | None, Fault | None]:
+    """The action in an answer, or else what is wrong with the format (see :data:`Fault`)."""
     answer = text.rpartition("</think>")[2]
-    if "<think>" in answer or answer.count(OPEN_TAG) != 1 or answer.count(CLOSE_TAG) != 1:
-        return None
-    action = answer.partition(OPEN_TAG)[2].partition(CLOSE_TAG)[0].strip()
-    return action if len(action.splitlines()) == 1 else None
+    if "<think>" in answer or not (OPEN_TAG in answer or CLOSE_TAG in answer):
+        return None, "no_tag"
+    before, _, rest = answer.partition(OPEN_TAG)
+    inside = rest.partition(CLOSE_TAG)[0]
+    once = answer.count(OPEN_TAG) == 1 == answer.count(CLOSE_TAG)
+    if not once or CLOSE_TAG in before:
+        return None, "malformed"
+    action = inside.strip()
+    if not action:
+        return None, "empty"
+    return (action, None) if len(action.splitlines()) == 1 else (None, "malformed")

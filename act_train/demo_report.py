@@ -196,7 +196,11 @@ def _mining(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     words = {
         "states": "states of expert trajectories",
         "samples": "actions sampled from the policy",
-        "unreadable": "without a readable action (dropped)",
+        "no_tag": "without an action tag (dropped)",
+        "malformed": "with several tags, half of one, or several lines (dropped)",
+        "empty": "with nothing between the tags (dropped)",
+        "overlong": "with an action that is too long (dropped)",
+        "unprintable": "with characters that cannot be printed (dropped)",
         "as_expert": "equal to the expert's action (dropped)",
         "duplicates": "drawn twice in one state (merged)",
         "pairs": "contrast pairs",

@@ -40,6 +40,8 @@ EXPERT = "expert"  # instead of a policy: the usual expert of the environment
 class _Counted:
     """A policy that counts its answers without a readable action."""
 
+    needs_effects = False  # who must know what the expert does cannot act
+
     def __init__(self, policy: Policy) -> None:
         self.name, self.revision = policy.name, policy.revision
         self.sampling, self.needs_admissible = policy.sampling, policy.needs_admissible

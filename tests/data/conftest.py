@@ -23,6 +23,7 @@ class Scripted:
     name = "scripted"
     revision = ""
     needs_admissible = False
+    needs_effects = False
 
     def __init__(self, *texts: str) -> None:
         self.sampling = {"texts": list(texts)}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from act_data.alternatives import FAULTS
 from act_data.collect import Collect, collect
 from act_data.errors import ForbiddenSplit, ReplayMismatch, RunConflict
 from act_data.mining import Mine, mine, mine_with
@@ -59,7 +60,7 @@ def test_the_counts_add_up(trajectories: Path, tmp_path: Path, rows: list[Trajec
     counts, pairs = summary["counts"], list(read_pairs(tmp_path))
     assert counts["states"] == sum(len(row.transitions) for row in rows)
     assert counts["samples"] == 6 * counts["states"]
-    parts = ("unreadable", "as_expert", "duplicates", "pairs")
+    parts = (*FAULTS, "as_expert", "duplicates", "pairs")
     assert counts["samples"] == sum(counts[part] for part in parts)
     assert counts["pairs"] == summary["rows"] == len(pairs)
     drawn = sum(pair.alternative_count for pair in pairs)
@@ -69,13 +70,14 @@ def test_the_counts_add_up(trajectories: Path, tmp_path: Path, rows: list[Trajec
 
 def test_garbage_is_counted_not_stored(trajectories: Path, tmp_path: Path, scripted) -> None:
     garbage = scripted(
-        "", "no tag", "<action>", "<action>a</action><action>b</action>",
+        "", "no tag", "<action>", "<action>a</action><action>b</action>", "<action> </action>",
         "<think><action>a</action>",
         "<action>\x00</action>", "<action>a\u2028b</action>", f"<action>{'x' * 5000}</action>",
     )  # fmt: skip
     config = Mine(trajectories=trajectories, out=tmp_path, k=len(garbage.texts))
     counts = mine_with(garbage, config)["counts"]
-    assert counts["unreadable"] == counts["samples"] > 0
+    assert sum(counts[fault] for fault in FAULTS) == counts["samples"] > 0
+    assert all(counts[fault] for fault in FAULTS)
     assert list(read_pairs(tmp_path)) == []
 
 

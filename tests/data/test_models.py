@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import shutil
+import sys
+from collections import Counter
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 from act_data import models
 from act_data.errors import ModelNotFound
-from act_data.policies import Policy, Query, load_model, make_policy, seed_of
+from act_data.language import LanguageModel
+from act_data.models import load_model
+from act_data.policies import Policy, Query, Sampling, make_policy, seed_of
+from act_data.prompts import action_prompt
 from act_data.types import AgentState
-from act_envs.errors import UnknownArgument
+from act_envs.errors import MissingExtra, UnknownArgument
 
 torch = pytest.importorskip("torch")
 
 
 @pytest.fixture(scope="module")
-def policy(model_folder: Path) -> Policy:
-    return make_policy(f"transformers:{model_folder}", max_new_tokens=8)
+def policy(model_folder: Path) -> LanguageModel:
+    return LanguageModel(str(model_folder), Sampling(max_new_tokens=8))
 
 
 def _queries(state: AgentState, count: int) -> list[Query]:
@@ -49,6 +57,106 @@ def test_samples_depend_on_the_seed_and_are_not_all_alike(policy: Policy, state)
     assert len({sample.text for sample in first}) > 4, "the checkpoint's top_k=1 leaked in"
 
 
+def _prompt(policy: LanguageModel, query: Query) -> Any:
+    return policy._tokenizer.apply_chat_template(
+        action_prompt(query.state, history=2),
+        add_generation_prompt=True,
+        return_dict=True,
+        return_tensors="pt",
+    )["input_ids"]
+
+
+def _lively(model_folder: Path, sampling: Sampling) -> LanguageModel:
+    """A model whose answers depend on every token: small random weights hardly tell them apart."""
+    policy = LanguageModel(str(model_folder), sampling)
+    with torch.no_grad():
+        for weight in policy._model.parameters():
+            weight.mul_(6)
+    return policy
+
+
+def test_greedy_answers_are_those_of_the_whole_prompt(model_folder: Path, state) -> None:
+    policy = _lively(model_folder, Sampling(temperature=0, max_new_tokens=8))
+    for query in _queries(state, 3):
+        prompt = _prompt(policy, query)
+        tokens = policy._model.generate(input_ids=prompt, attention_mask=torch.ones_like(prompt))
+        expected = policy._read(tokens[0, prompt.shape[1] :].tolist())
+        assert policy.sample([query], 2) == [[expected] * 2]
+
+
+def test_first_tokens_have_the_distribution_of_the_model(model_folder: Path, state) -> None:
+    policy = _lively(model_folder, Sampling(max_new_tokens=1))
+    [query] = _queries(state, 1)
+    with torch.inference_mode():
+        expected = policy._model(_prompt(policy, query)).logits[0, -1].softmax(-1)
+    [samples] = policy.sample([query], 4000)
+    seen = Counter(sample.text for sample in samples)
+    drawn = {policy._read([token]).text: 0.0 for token in range(len(expected))}
+    for token, share in enumerate(expected.tolist()):
+        drawn[policy._read([token]).text] += share
+    assert set(seen) <= set(drawn)
+    for text, share in drawn.items():  # five standard deviations
+        assert abs(seen[text] / 4000 - share) < 5 * (share * (1 - share) / 4000) ** 0.5, text
+
+
+def test_the_prompt_is_computed_once(policy: LanguageModel, state) -> None:
+    [query] = _queries(state, 1)
+    computed: list[tuple[int, ...]] = []
+    hook = policy._model.get_input_embeddings().register_forward_hook(
+        lambda _module, given, _output: computed.append(given[0].shape)
+    )
+    try:
+        policy.sample([query], 6)
+    finally:
+        hook.remove()
+    length = _prompt(policy, query).shape[1]
+    assert computed[0] == (1, length - 1)
+    assert set(computed[1:]) == {(6, 1)}
+
+
+def test_no_prompt_holds_the_expert_action(policy: LanguageModel, state, monkeypatch) -> None:
+    asked: list[Any] = []
+    template = policy._tokenizer.apply_chat_template
+
+    def recording(messages: Any, **options: Any) -> Any:
+        asked.append(messages)
+        return template(messages, **options)
+
+    monkeypatch.setattr(policy._tokenizer, "apply_chat_template", recording)
+    [query] = _queries(state, 1)
+    policy.sample([dataclasses.replace(query, expert_action="rob the bank")], 1)
+    assert asked == [action_prompt(query.state, history=2)]
+    assert "rob the bank" not in str(asked)
+
+
+def test_a_policy_goes_to_other_processes(
+    model_folder: Path, tmp_path: Path, state, monkeypatch
+) -> None:
+    shutil.copytree(model_folder, tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    policy = LanguageModel("tiny", Sampling(max_new_tokens=4, top_p=0.9))
+    pickled = pickle.dumps(policy)
+    assert len(pickled) < 1000, "weights do not belong into a pickle"
+    monkeypatch.chdir("/")
+    copy = pickle.loads(pickled)
+    described = [(p.name, p.revision, p.sampling) for p in (policy, copy)]
+    assert described[0] == described[1]
+    queries = _queries(state, 2)
+    assert copy.sample(queries, 3) == policy.sample(queries, 3)
+    config = tmp_path / "tiny" / "config.json"
+    config.write_text(config.read_text() + "\n")
+    with pytest.raises(ModelNotFound, match=r"tiny has changed: it was sha256:"):
+        pickle.loads(pickled)
+
+
+def test_a_pickled_hub_model_is_asked_for_by_its_commit(
+    model_folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    asked = _fake_hub(model_folder, tmp_path, monkeypatch)
+    pickle.loads(pickle.dumps(make_policy("transformers:someone/tiny@v1")))
+    assert asked == [("someone/tiny", "v1"), ("someone/tiny", COMMIT)]
+
+
 def test_temperature_zero_gives_one_answer_k_times(model_folder: Path, state) -> None:
     policy = make_policy(f"transformers:{model_folder}", temperature=0, max_new_tokens=6)
     queries = _queries(state, 2)
@@ -64,10 +172,10 @@ def test_action_tags_survive_even_as_special_tokens(policy: Policy, state) -> No
     assert not any("<|im_end|>" in text for text in texts), "an answer ends before its end token"
 
 
-def test_the_answer_ends_at_the_first_end_token(policy: Policy) -> None:
-    encode = policy._tokenizer.convert_tokens_to_ids  # type: ignore[attr-defined]
+def test_the_answer_ends_at_the_first_end_token(policy: LanguageModel) -> None:
+    encode = policy._tokenizer.convert_tokens_to_ids
     tokens = encode(["<action>", "look", "</action>", "<|im_end|>", "take", "<|im_end|>"])
-    sample = policy._read(tokens)  # type: ignore[attr-defined]
+    sample = policy._read(tokens)
     assert sample.action == "look"
     assert "take" not in sample.text
 
@@ -83,20 +191,28 @@ def test_the_revision_names_the_content_not_the_place(model_folder: Path, tmp_pa
     assert models.content_hash(copy) != revision
 
 
-def test_a_hub_model_is_named_by_its_commit(
-    model_folder: Path, tmp_path: Path, monkeypatch
-) -> None:
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    shutil.copytree(model_folder, tmp_path / commit)
-    asked = []
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def _fake_hub(model_folder: Path, tmp_path: Path, monkeypatch) -> list[tuple[str, str | None]]:
+    """A Hub with one model; what is asked of it."""
+    shutil.copytree(model_folder, tmp_path / COMMIT)
+    asked: list[tuple[str, str | None]] = []
 
     def snapshot_download(repo: str, *, revision: str | None, allow_patterns: list[str]) -> str:
         asked.append((repo, revision))
-        return str(tmp_path / commit)
+        return str(tmp_path / COMMIT)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    return asked
+
+
+def test_a_hub_model_is_named_by_its_commit(
+    model_folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    asked = _fake_hub(model_folder, tmp_path, monkeypatch)
     policy = make_policy("transformers:someone/tiny@v1")
-    assert policy.revision == commit
+    assert policy.revision == COMMIT
     assert policy.name == "transformers:someone/tiny"
     assert asked == [("someone/tiny", "v1")]
 
@@ -148,3 +264,80 @@ def test_a_tokenizer_without_a_chat_template(model_folder: Path, tmp_path: Path)
     (tmp_path / "base" / "chat_template.jinja").unlink()
     with pytest.raises(ModelNotFound, match="no chat template"):
         make_policy(f"transformers:{tmp_path / 'base'}")
+
+
+class FakeEngine:
+    """What is used of ``vllm.LLM``: its answers name what they were asked."""
+
+    def __init__(self, *, model: str) -> None:
+        if not (Path(model) / "config.json").is_file():
+            raise ValueError("no config")
+        self.model, self.asked = model, []
+
+    def chat(
+        self, messages: list[Any], params: list[Any], *, use_tqdm: bool, chat_template_kwargs: Any
+    ) -> list[Any]:
+        self.asked.append((messages, params, chat_template_kwargs))
+        assert len(messages) == len(params)
+        return [
+            SimpleNamespace(
+                outputs=[
+                    SimpleNamespace(text=f"<action>take {one.seed + i}</action>")
+                    for i in range(one.n)
+                ]
+            )
+            for one in params
+        ]
+
+
+@pytest.fixture
+def fake_vllm(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    fake: Any = ModuleType("vllm")
+    fake.LLM, fake.SamplingParams, fake.__version__ = FakeEngine, SimpleNamespace, "0.0"
+    monkeypatch.setitem(sys.modules, "vllm", fake)
+    return fake
+
+
+def test_vllm(model_folder: Path, fake_vllm, state) -> None:
+    policy: Any = make_policy(
+        f"vllm:{model_folder}", temperature=0.7, top_p=0.9, max_new_tokens=5, thinking=True
+    )
+    assert policy.revision == load_model(model_folder)[2]
+    assert policy._engine.model == str(model_folder)
+    queries = [dataclasses.replace(q, expert_action="rob the bank") for q in _queries(state, 3)]
+    answers = policy.sample(queries, 2)
+    seeds = [query.seed[0] % 2**31 for query in queries]
+    assert [[s.action for s in some] for some in answers] == [
+        [f"take {seed}", f"take {seed + 1}"] for seed in seeds
+    ]
+    [(messages, params, template)] = policy._engine.asked
+    assert messages == [action_prompt(query.state, history=2) for query in queries]
+    assert template == {"enable_thinking": True}
+    assert {name: value for name, value in vars(params[0]).items() if name != "seed"} == {
+        "n": 2, "temperature": 0.7, "top_p": 0.9, "max_tokens": 5,
+        "skip_special_tokens": False, "spaces_between_special_tokens": False,
+    }  # fmt: skip
+    assert policy.sample([], 2) == []
+    assert pickle.loads(pickle.dumps(policy)).sample(queries, 2) == answers
+
+
+def test_vllm_at_temperature_zero_asks_for_one(model_folder: Path, fake_vllm, state) -> None:
+    policy: Any = make_policy(f"vllm:{model_folder}", temperature=0)
+    [samples] = policy.sample(_queries(state, 1), 3)
+    assert len(samples) == 3
+    assert len(set(samples)) == 1
+    assert policy._engine.asked[0][1][0].n == 1, "vLLM refuses more"
+
+
+def test_vllm_that_is_missing_or_cannot_load(
+    model_folder: Path, fake_vllm, tmp_path: Path, monkeypatch
+) -> None:
+    def refuse(*, model: str) -> None:
+        raise ValueError("architecture unknown")
+
+    fake_vllm.LLM = refuse
+    with pytest.raises(ModelNotFound, match=r"vLLM 0\.0 can load: architecture unknown"):
+        make_policy(f"vllm:{model_folder}")
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(MissingExtra, match=r'pip install "agentic-critical-training\[vllm\]"'):
+        make_policy(f"vllm:{model_folder}")

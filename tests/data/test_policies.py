@@ -25,6 +25,9 @@ OFFERED = ("look", "wait", "go to hall")
         ("transformers", "'transformers:<path or hub id>"),
         ("transformers:", "'transformers:<path or hub id>"),
         ("transformer:x/y", "'transformers:<path or hub id>"),
+        ("vllm:", "'vllm:<path or hub id>"),
+        ("openai", "'openai:<model>'"),
+        ("hard", "'hard-negative'"),
         ("", "Known: 'random-admissible'"),
     ],
 )

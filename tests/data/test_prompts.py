@@ -14,6 +14,7 @@ from act_data.prompts import (
     action_prompt,
     critique_prompt,
     parse_answer,
+    read_answer,
     render_answer,
     render_state,
 )
@@ -88,6 +89,26 @@ def test_parse_answer(text: str, action: str | None) -> None:
     assert parse_answer(text) == action
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("<action>look</action>", None),
+        ("look", "no_tag"),
+        ("<Action>look</Action>", "no_tag"),
+        ("<action>look</action></think>", "no_tag"),
+        ("<think>I could <action>look</action>", "no_tag"),
+        ("<action>look", "malformed"),
+        ("</action>look<action>", "malformed"),
+        ("</action><action></action>", "malformed"),
+        ("<action>look</action><action></action>", "malformed"),
+        ("<action>look\nwait</action>", "malformed"),
+        ("<action>\u2028\t</action>", "empty"),
+    ],
+)
+def test_what_is_wrong_with_an_answer(text: str, fault: str | None) -> None:
+    assert read_answer(text)[1] == fault
+
+
 _ACTIONS = st.text(st.characters(categories=("L", "N", "P", "Zs", "S")), min_size=1).map(str.strip)
 
 
@@ -100,5 +121,6 @@ def test_what_is_rendered_is_read_back(action: str) -> None:
 
 @given(st.text())
 def test_any_text_is_read_without_an_error(text: str) -> None:
-    action = parse_answer(text)
+    action, fault = read_answer(text)
+    assert (action is None) == (fault is not None)
     assert action is None or action == action.strip() != ""

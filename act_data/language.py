@@ -1,0 +1,149 @@
+"""``transformers:``: a causal language model in this process, in its own chat template.
+
+Queries are generated one at a time, the samples of a query together: batches of several prompts
+need padding, and padding changes floating-point sums and with them the samples. The samples of a
+query share its prompt: it is computed once, and its cache repeated for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from act_data.errors import ModelNotFound
+from act_data.models import load_model, split_revision
+from act_data.policies import Policy, Query, Sample, Sampling
+from act_data.prompts import action_prompt, parse_answer
+
+Model = TypeVar("Model", bound=Policy)
+
+
+class LanguageModel:
+    """Asks a causal language model for the next action.
+
+    It can be pickled: the process that opens it loads the same weights again, or refuses others.
+
+    Args:
+        target: folder or Hub id, of the latter with ``@`` and a revision if wanted.
+        sampling: how it is asked and sampled.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+        ModelNotFound: there is no such model, or it has no chat template.
+    """
+
+    needs_admissible = False
+    needs_effects = False
+
+    def __init__(self, target: str, sampling: Sampling) -> None:
+        path, revision = split_revision(target)
+        self._model, self._tokenizer, self.revision = load_model(path, revision)
+        if not self._tokenizer.chat_template:
+            raise ModelNotFound(
+                f"the tokenizer of {path} has no chat template. "
+                "Take an instruction-tuned model, or save the tokenizer with one."
+            )
+        self.name = f"transformers:{path}"
+        self.sampling: dict[str, Any] = sampling.record()
+        self._path, self._chosen = path, sampling
+        self._ends = _end_tokens(self._model, self._tokenizer)
+        from transformers import GenerationConfig
+
+        # Every parameter is set: generate() would fill gaps with the checkpoint's own advice
+        # (top_k 20, temperature 0.6), and the record of the sampling would be wrong.
+        drawn = {
+            "do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p,
+            "top_k": 0,
+        }  # fmt: skip
+        self._model.generation_config = GenerationConfig(
+            max_new_tokens=sampling.max_new_tokens,
+            eos_token_id=self._ends,
+            pad_token_id=self._ends[0],
+            repetition_penalty=1.0,
+            **({"do_sample": False} if sampling.greedy else drawn),
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        target = pinned(self._path, self.revision)
+        return reopen, (LanguageModel, self.name, target, self._chosen, self.revision)
+
+    def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+        """``k`` answers to every query; with temperature 0 the same one ``k`` times."""
+        return [self._answers(query, k) for query in queries]
+
+    def _answers(self, query: Query, k: int) -> list[Sample]:
+        import torch
+
+        prompt = self._tokenizer.apply_chat_template(
+            action_prompt(query.state, history=self._chosen.history),
+            add_generation_prompt=True,
+            enable_thinking=self._chosen.thinking,
+            return_dict=True,
+            return_tensors="pt",
+        ).to(self._model.device)["input_ids"]
+        rows = 1 if self._chosen.greedy else k
+        with torch.random.fork_rng(), torch.inference_mode():
+            torch.manual_seed(query.seed[0] | query.seed[1] << 32)
+            # All but the last token, which generate() needs to begin with.
+            done = self._model(prompt[:, :-1], use_cache=True, logits_to_keep=1)
+            # Pure state-space models have none of that name, and compute the prompt anew.
+            cache = done.get("past_key_values")
+            if cache is not None:
+                cache.reorder_cache(torch.zeros(rows, dtype=torch.long))  # the one row, repeated
+            repeated = prompt.expand(rows, -1)
+            tokens = self._model.generate(
+                input_ids=repeated,
+                attention_mask=torch.ones_like(repeated),
+                past_key_values=cache,
+            )
+        samples = [self._read(answer) for answer in tokens[:, prompt.shape[1] :].tolist()]
+        return samples * k if self._chosen.greedy else samples
+
+    def _read(self, tokens: list[int]) -> Sample:
+        """The text up to the first end token, tags included."""
+        end = next((i for i, token in enumerate(tokens) if token in self._ends), len(tokens))
+        # skip_special_tokens would delete the action tags of tokenizers that know them as such.
+        text = self._tokenizer.decode(
+            tokens[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        return Sample(text, parse_answer(text))
+
+
+def pinned(path: str, revision: str) -> str:
+    """What to give a policy in another process so that it finds the same model."""
+    folder = Path(path).expanduser()
+    # The process may have another working directory; a branch may have moved meanwhile.
+    return str(folder.resolve()) if folder.is_dir() else f"{path}@{revision}"
+
+
+def reopen(
+    kind: Callable[[str, Sampling], Model],
+    name: str,
+    target: str,
+    sampling: Sampling,
+    revision: str,
+) -> Model:
+    """The policy that was pickled.
+
+    Raises:
+        ModelNotFound: the model is no longer there, or is another by now.
+    """
+    policy = kind(target, sampling)
+    if policy.revision != revision:
+        raise ModelNotFound(
+            f"{target} has changed: it was {revision}, and is {policy.revision}. "
+            "Begin a new run, and leave the model as it is meanwhile."
+        )
+    policy.name = name
+    return policy
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Every token that ends an answer, the model's and the tokenizer's; never empty."""
+    known = model.generation_config.eos_token_id
+    ends = known if isinstance(known, list) else [known]
+    found = sorted({token for token in (*ends, tokenizer.eos_token_id) if token is not None})
+    if not found:
+        raise ModelNotFound("neither the model nor its tokenizer has an end-of-text token.")
+    return found

@@ -1,0 +1,89 @@
+"""``vllm:``: a causal language model on vLLM's engine in this process, many queries at once.
+
+Every query has a seed of its own. That its samples do not depend on the others in the batch
+holds as far as vLLM's kernels hold it: ``VLLM_BATCH_INVARIANT=1`` makes them, at some cost
+(see "Reproducibility" in vLLM's documentation). Without it, rounding may differ with the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from act_data.errors import ModelNotFound
+from act_data.language import pinned, reopen
+from act_data.models import find_model, split_revision
+from act_data.policies import Query, Sample, Sampling
+from act_data.prompts import action_prompt, parse_answer
+from act_envs.errors import MissingExtra
+
+
+class Vllm:
+    """Asks a causal language model for the next action.
+
+    Args:
+        target: folder or Hub id, of the latter with ``@`` and a revision if wanted.
+        sampling: how it is asked and sampled.
+
+    Raises:
+        MissingExtra: vllm is not installed.
+        ModelNotFound: there is no such model.
+    """
+
+    needs_admissible = False
+    needs_effects = False
+
+    def __init__(self, target: str, sampling: Sampling) -> None:
+        try:
+            import vllm
+        except ImportError as error:
+            raise MissingExtra(
+                f"{error.name} is not installed. "
+                'Run: pip install "agentic-critical-training[vllm]".'
+            ) from error
+        path, revision = split_revision(target)
+        # A folder, never a Hub id: what is loaded is exactly what the revision names.
+        folder, self.revision = find_model(path, revision)
+        try:
+            self._engine = vllm.LLM(model=str(folder))
+        except (OSError, ValueError) as error:
+            raise ModelNotFound(
+                f"{path} holds no language model that vLLM {vllm.__version__} can load: {error}"
+            ) from error
+        self.name = f"vllm:{path}"
+        self.sampling: dict[str, Any] = sampling.record()
+        self._path, self._chosen, self._params = path, sampling, vllm.SamplingParams
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        target = pinned(self._path, self.revision)
+        return reopen, (Vllm, self.name, target, self._chosen, self.revision)
+
+    def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+        """``k`` answers to every query; with temperature 0 the same one ``k`` times."""
+        if not queries:
+            return []
+        chosen = self._chosen
+        params = [
+            self._params(
+                n=1 if chosen.greedy else k,
+                temperature=chosen.temperature,
+                top_p=chosen.top_p,
+                max_tokens=chosen.max_new_tokens,
+                seed=query.seed[0] % 2**31,
+                # Tokenizers may know the action tags as special tokens.
+                skip_special_tokens=False,
+                spaces_between_special_tokens=False,
+            )
+            for query in queries
+        ]
+        answers = self._engine.chat(
+            [action_prompt(query.state, history=chosen.history) for query in queries],
+            params,
+            use_tqdm=False,
+            chat_template_kwargs={"enable_thinking": chosen.thinking},
+        )
+        samples = [
+            [Sample(one.text, parse_answer(one.text)) for one in answer.outputs]
+            for answer in answers
+        ]
+        return [some * k for some in samples] if chosen.greedy else samples
