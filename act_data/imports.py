@@ -1,0 +1,138 @@
+"""``act-data import``: episodes that others recorded, played again and kept where all agrees.
+
+Every action of a record is played in our environment, in the task that the record names. Nothing
+is mended: a record whose task is not found, whose text differs, or that does not win is left out,
+and ``rejected.jsonl`` says at which step and why. What is compared, and how: see
+:mod:`act_data.record_replay`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import gymnasium as gym
+import tyro
+
+from act_data.collect import json_object
+from act_data.files import replacing
+from act_data.record_files import content, read_records
+from act_data.record_replay import REASONS, Rejected, Tasks, replayed
+from act_data.records import Record
+from act_data.rollout import make_env
+from act_data.shards import Result, Run, versions
+from act_data.splits import TRAIN
+
+REJECTED = "rejected.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """Turn episodes that others recorded into trajectories, where they replay and win.
+
+    Reads conversations as ETO stores them (agent-eto/eto-sft-trajectory on the Hub: a JSON list or
+    lines), and logs of WebShop's site (a file each). What is left out is in rejected.jsonl, with
+    the reason. Interrupt it whenever you like: the same command goes on where it stopped.
+
+    Attributes:
+        file: the records: a file, or a folder of .json and .jsonl files.
+        env: id of the environment to play them in, such as ACT/ALFWorld-v0.
+        out: folder for the trajectories; new, or begun by the same command.
+        source: who acted, recorded as the trajectories' policy; by default eto for conversations
+            and human for logs.
+        env_kwargs: further arguments of the environment, as a JSON object. ETO's ALFWorld needs
+            {"dialect": "classic"}; its ScienceWorld, where all containers were open,
+            {"simplifications": "teleportAction,openDoors,selfWateringFlowerPots,openContainers"}.
+        shard_size: records per part; what an interruption can cost.
+        allow_split: splits besides train whose tasks may be kept; never a test split.
+        workers: how many processes work, each with an environment of its own.
+        ray: address of a Ray cluster that works instead, such as auto or 127.0.0.1:6379.
+        progress: show a progress bar even when stderr is not a terminal.
+    """
+
+    file: Annotated[Path, tyro.conf.Positional]
+    env: str
+    out: Path
+    source: str | None = None
+    env_kwargs: str = "{}"
+    shard_size: int = 64
+    allow_split: tuple[str, ...] = ()
+    workers: int = 1
+    ray: str | None = None
+    progress: bool = False
+
+
+@dataclass(frozen=True)
+class _Importer:
+    """The work: play a record again."""
+
+    env: str
+    env_kwargs: dict[str, Any]
+    source: str | None
+    allow_split: tuple[str, ...]
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[Record], Result]]:
+        with closing(make_env(self.env, self.env_kwargs)) as env:
+            yield partial(self._work, env, Tasks(env))
+
+    def _work(self, env: gym.Env[str, str], tasks: Tasks, record: Record) -> Result:
+        counts: Counter[str] = Counter(dict.fromkeys(("imported", *REASONS), 0))
+        task_id, kind = "", "unknown"
+        try:
+            if record.fault:
+                raise Rejected("not_understood", detail=record.fault)
+            task_id = tasks.find(record)
+            kind = env.reset(options={"task_id": task_id})[1]["kind"]
+            trajectory = replayed(env, record, task_id, self.source, self.allow_split)
+        except Rejected as why:
+            told = {
+                "record": record.place,
+                "task_id": task_id,
+                "step": why.step,
+                "reason": why.reason,
+                "detail": why.detail,
+            }
+            counts[why.reason] = 1
+            return Result([], kind, counts, [told])
+        counts["imported"] = 1
+        return Result([trajectory], kind, counts)
+
+
+def import_records(config: Import) -> dict[str, Any]:
+    """Play the records again and store those that win in ``config.out``.
+
+    Returns:
+        The content of ``summary.json``: records, rows stored, and per kind of task how many were
+        ``imported``, and how many were left out for each
+        :data:`act_data.record_replay.Reason`.
+
+    Raises:
+        DataCorrupt: there are no records.
+        DataNotFound: there is no such file.
+        RunConflict: the folder holds something else.
+        RunLocked: another process works in it.
+        UnknownArgument: an option has a value that cannot be used.
+    """
+    kwargs = {**json_object(config.env_kwargs), "split": TRAIN, "step_limit": None}
+    request = {
+        "command": "import",
+        "env": config.env,
+        "env_kwargs": kwargs,
+        "source": config.source,
+        "allow_split": sorted(config.allow_split),
+        "records": content(config.file),
+        "versions": versions("pyarrow"),
+    }
+    run = Run(config.out, request, read_records(config.file), "trajectories", config.shard_size)
+    job = _Importer(config.env, kwargs, config.source, config.allow_split)
+    summary = run.execute(job, workers=config.workers, ray=config.ray, progress=config.progress)
+    with replacing(run.out / REJECTED) as file:
+        file.writelines(f"{json.dumps(told, sort_keys=True)}\n".encode() for told in run.remarks())
+    return summary
