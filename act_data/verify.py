@@ -17,11 +17,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
+
+import tyro
 
 from act_data.errors import ReplayMismatch
-from act_data.policies import check_seed, seed_of
-from act_data.readings import Hindsight, Informed
+from act_data.hindsight import Hindsight
+from act_data.informed import Informed, Rollouts
+from act_data.policies import Policy, check_seed, make_policy, seed_of
 from act_data.rollout import OpenEnvs, open_envs, text_env
 from act_data.schema import Table, content
 from act_data.shards import Result, Run, versions
@@ -31,6 +34,10 @@ from act_envs.errors import UnknownArgument
 from act_envs.types import Snapshot
 
 VERIFIER = f"act-data {__version__}"
+_COUNTS = (
+    "pairs", "admissible", "same_state", "commute",
+    *(f"{name}_{verdict}" for name in ("hindsight", "informed") for verdict in get_args(Verdict)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,24 +54,35 @@ class Verify:
         worlds: draw at most so many for a state; fewer where the verdict is clear.
         sample: judge only so many pairs, drawn from all kinds of task in proportion; for all, both
             actions are executed. Where continuations are dear (ScienceWorld) a few hundred do.
-        seed: seed of the worlds and of the sample.
+        rollouts: judge by so many continuations of a policy instead of by worlds and an expert; for
+            environments that have none that sees no more than the agent.
+        policy: who continues, named as for act-data mine.
+        rollout_steps: actions that a continuation may take.
+        seed: seed of the worlds, of the continuations and of the sample.
         shard_size: tasks per part; what an interruption can cost.
+        workers: how many processes work, each with environments of its own.
+        ray: address of a Ray cluster that works instead, such as auto or 127.0.0.1:6379.
         progress: show a progress bar even when stderr is not a terminal.
     """
 
-    pairs: Path
+    pairs: Annotated[Path, tyro.conf.Positional]
     out: Path
     hindsight: bool = True
     informed: bool = True
     worlds: int = 32
+    rollouts: int = 0
+    policy: str = "random-admissible"
+    rollout_steps: int = 30
     sample: int | None = None
     seed: int = 0
     shard_size: int = 8
+    workers: int = 1
+    ray: str | None = None
     progress: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class TaskPairs:
     """Pairs of one task, and the ids of those that are judged."""
 
     pairs: Sequence[ContrastPair]
@@ -82,36 +100,60 @@ def verify(config: Verify) -> dict[str, Any]:
     Raises:
         DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: the pairs cannot be read.
         ReplayMismatch: a state cannot be reached again.
+        NoCluster, WorkerDied: see :meth:`act_data.shards.Run.execute`.
         RunConflict: the folder holds something else.
         RunLocked: another process works in it.
         UnknownArgument: an option has a value that cannot be used.
     """
     check_seed(config.seed)
-    for name, value, least in (("worlds", config.worlds, 2), ("sample", config.sample, 1)):
+    for name, value, least in (
+        ("worlds", config.worlds, 2),
+        ("sample", config.sample, 1),
+        ("rollouts", config.rollouts, 0),
+        ("rollout_steps", config.rollout_steps, 1),
+    ):
         if value is not None and value < least:
             raise UnknownArgument(f"{name}={value} must be at least {least}.")
-    pairs = Table(config.pairs, "pairs")
+    policy = make_policy(config.policy)
     request = {
         "command": "verify",
         "pairs": content(config.pairs),
         "hindsight": config.hindsight,
         "informed": config.informed,
         "worlds": config.worlds,
+        "rollouts": config.rollouts
+        and {
+            "number": config.rollouts,
+            "steps": config.rollout_steps,
+            "policy": policy.name,
+            "revision": policy.revision,
+            **policy.sampling,
+        },
         "sample": config.sample,
         "seed": config.seed,
         "versions": versions("pyarrow"),
     }
-    run = Run(config.out, request, _Tasks(pairs, config), "pairs", config.shard_size)
-    job = _Verifier(config.hindsight, config.informed, config.worlds, config.seed)
-    return run.execute(job, progress=config.progress)
+    run = Run(config.out, request, PairsByTask(config), "pairs", config.shard_size)
+    job = Verifier(
+        hindsight=config.hindsight,
+        informed=config.informed,
+        worlds=config.worlds,
+        seed=config.seed,
+        rollouts=config.rollouts,
+        steps=config.rollout_steps,
+        policy=policy,
+    )
+    return run.execute(job, workers=config.workers, ray=config.ray, progress=config.progress)
 
 
-class _Tasks(Sequence[_Task]):
+class PairsByTask(Sequence[TaskPairs]):
     """The pairs of each task, in their order, read when they are asked for."""
 
-    def __init__(self, pairs: Table[ContrastPair], config: Verify) -> None:
-        self._pairs = pairs
-        ids, kinds, *named = pairs.columns("pair_id", "kind", "env_id", "env_kwargs", "task_id")
+    def __init__(self, config: Verify) -> None:
+        self._pairs: Table[ContrastPair] = Table(config.pairs, "pairs")
+        ids, kinds, *named = self._pairs.columns(
+            "pair_id", "kind", "env_id", "env_kwargs", "task_id"
+        )
         names = [*zip(*named, strict=True)]
         starts = [at for at, name in enumerate(names) if not at or name != names[at - 1]]
         self._bounds = [*zip(starts, [*starts[1:], len(names)], strict=True)]
@@ -124,7 +166,7 @@ class _Tasks(Sequence[_Task]):
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
         pairs = self._pairs.rows(*self._bounds[index])
-        return _Task(pairs, self._judged.intersection(pair.pair_id for pair in pairs))
+        return TaskPairs(pairs, self._judged.intersection(pair.pair_id for pair in pairs))
 
 
 def _sample(ids: Sequence[str], kinds: Sequence[str], config: Verify) -> Sequence[str]:
@@ -143,46 +185,55 @@ def _sample(ids: Sequence[str], kinds: Sequence[str], config: Verify) -> Sequenc
 
 
 @dataclass(frozen=True)
-class _Verifier:
+class Verifier:
     """The work: verify the pairs of a task."""
 
     hindsight: bool
     informed: bool
     worlds: int
     seed: int
+    rollouts: int = 0
+    steps: int = 0
+    policy: Policy | None = None
 
     @contextmanager
-    def open(self) -> Iterator[Callable[[_Task], Result]]:
+    def open(self) -> Iterator[Callable[[TaskPairs], Result]]:
         with open_envs() as envs:
             yield partial(self._verify, envs)
 
-    def _verify(self, envs: OpenEnvs, task: _Task) -> Result:
+    def _verify(self, envs: OpenEnvs, task: TaskPairs) -> Result:
         first = task.pairs[0]
         kwargs = {**json.loads(first.env_kwargs), "step_limit": None}  # continuations take longer
         env = text_env(envs(first.env_id, json.dumps(kwargs, sort_keys=True)))
-        counts: Counter[str] = Counter()
+        counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
         rows = []
         for pairs in _reached(env, task.pairs):
             scene = _Scene(env, pairs[0].expert_action)
             readers = self._readers(env, pairs[0])
             for pair in pairs:
                 facts = scene.facts(pair)
-                if pair.pair_id in task.judged:
+                if any(readers) and pair.pair_id in task.judged:
                     facts = scene.judged(facts, pair, *readers)
-                counts.update(_counted(facts))
-                rows.append(replace(pair, verification=facts))
+                for name in _counted(facts):
+                    counts[name] += 1
+                rows.append(pair.verified(facts))
         return Result(rows, first.kind, counts)
 
     def _readers(
         self, env: TextEnv, pair: ContrastPair
-    ) -> tuple[Hindsight | None, Informed | None]:
+    ) -> tuple[Hindsight | None, Informed | Rollouts | None]:
         """Who judges the pairs of the state that the environment is in."""
         seed = seed_of(self.seed, pair.env_id, pair.task_id, pair.state_hash)
-        action = pair.expert_action
-        return (
-            Hindsight(env, action) if self.hindsight else None,
-            Informed(env, action, seed=seed, worlds=self.worlds) if self.informed else None,
-        )
+        action, informed = pair.expert_action, None
+        if self.informed and self.rollouts:
+            assert self.policy is not None
+            informed = Rollouts(
+                env, pair.state, action,
+                policy=self.policy, number=self.rollouts, steps=self.steps, seed=seed,
+            )  # fmt: skip
+        elif self.informed:
+            informed = Informed(env, action, seed=seed, worlds=self.worlds)
+        return Hindsight(env, action) if self.hindsight else None, informed
 
 
 class _Scene:
@@ -201,10 +252,8 @@ class _Scene:
 
     def facts(self, pair: ContrastPair) -> Verification:
         """Execute the alternative of a pair."""
-        canonical = self._env.canonical
-        read = canonical(pair.alternative_action)
         return Verification(
-            admissible=any(read == canonical(one) for one in pair.admissible_actions),
+            admissible=self._offered(pair),
             expert=self._expert,
             alternative=self._consequence(pair.alternative_action),
             commute=None,
@@ -218,7 +267,7 @@ class _Scene:
         facts: Verification,
         pair: ContrastPair,
         hindsight: Hindsight | None,
-        informed: Informed | None,
+        informed: Informed | Rollouts | None,
     ) -> Verification:
         """The facts with the readings of a pair."""
         known = hindsight and hindsight.read(pair.alternative_action)
@@ -240,6 +289,13 @@ class _Scene:
             failed=info["failed"],
             action_valid=info["action_valid"],
         )
+
+    def _offered(self, pair: ContrastPair) -> bool:
+        if pair.alternative_action in pair.admissible_actions:
+            return True
+        canonical = self._env.canonical
+        read = canonical(pair.alternative_action)
+        return any(read == canonical(one) for one in pair.admissible_actions)
 
     def _commute(self, alternative: str) -> bool:
         """Whether both orders of the two actions lead to the same state."""
@@ -288,15 +344,16 @@ def _same(pair: ContrastPair, what: str, now: str, then: str) -> None:
         )
 
 
-def _counted(found: Verification) -> Counter[str]:
-    """What is counted of a pair."""
-    counts = Counter(
-        pairs=1,
-        admissible=int(found.admissible),
-        same_state=int(found.same_state),
-        commute=int(found.commute is True),
-    )
-    for name, reading in (("hindsight", found.hindsight), ("informed", found.informed)):
-        for verdict in get_args(Verdict):
-            counts[f"{name}_{verdict}"] = int(reading is not None and reading.verdict == verdict)
-    return counts
+def _counted(found: Verification) -> Iterator[str]:
+    """The counts that a pair adds to."""
+    yield "pairs"
+    if found.admissible:
+        yield "admissible"
+    if found.same_state:
+        yield "same_state"
+    if found.commute:
+        yield "commute"
+    if found.hindsight:
+        yield f"hindsight_{found.hindsight.verdict}"
+    if found.informed:
+        yield f"informed_{found.informed.verdict}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import random
 from collections.abc import Sequence
@@ -24,6 +25,12 @@ from act_envs.types import Expert, Outcome, Task
 
 EXPLORER, CLAIRVOYANT = Expert("explorer", "observed"), Expert("clairvoyant", "all")
 EXPERTS = (EXPLORER.name, CLAIRVOYANT.name)
+
+
+@functools.lru_cache(256)
+def _spelt(part: int | tuple[int, ...]) -> str:
+    """Part of a state in digits. From one state to the next most parts stay."""
+    return repr(part)
 
 
 class History:
@@ -213,7 +220,8 @@ class NativeSimulator:
         assert self._task is not None
         engine = self._running()
         played = (self._task.task_id, engine.game.content, self._dialect, self._either)
-        return repr((played, tuple(engine.state))).encode()
+        state = ", ".join(map(_spelt, engine.state))
+        return f"({played!r}, ({state}))".encode()
 
     def close(self) -> None:
         self._engine = self._task = self._explorer = None

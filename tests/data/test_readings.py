@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from act_data.readings import Hindsight, Informed, judge
-from act_data.types import Reading
+from act_data.hindsight import Hindsight
+from act_data.informed import Informed, Rollouts
+from act_data.policies import Query, Sample
+from act_data.readings import judge
+from act_data.types import AgentState, Reading
 from act_envs import TextEnv
 from act_envs.types import Expert, Outcome, Task
 
@@ -237,6 +240,70 @@ def test_an_expert_that_gives_up_costs_a_finite_number() -> None:
     assert reading.verdict == "expert_better"
     assert reading.regret is not None
     assert 10 < reading.regret < math.inf
+
+
+# -- by a policy's continuations ------------------------------------------------------------------
+
+
+class Coin:
+    """Goes on or looks around, by the seed; remembers what it was asked."""
+
+    name, revision, sampling = "coin", "", {}
+    needs_admissible = needs_effects = False
+
+    def __init__(self) -> None:
+        self.asked: list[Query] = []
+
+    def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+        self.asked += queries
+        heads = [query.seed[0] % 2 for query in queries]
+        return [[Sample("", "go" if head else "look")] for head in heads]
+
+
+def rolled(alternative: str, number: int = 64, policy: Coin | None = None) -> Reading:
+    graph = corridor()
+    graph.edges["a"]["look"], graph.edges["b"]["look"] = "a", "b"
+    known = AgentState("win", "start", (("before", "wait"),))
+    judges = Rollouts(
+        started(graph), known, "go",
+        policy=policy or Coin(), number=number, steps=10, seed=(1, 2),
+    )  # fmt: skip
+    return judges.read(alternative)
+
+
+def test_a_policy_goes_on_from_both() -> None:
+    reading = rolled("jump")
+    # Two ways forward are left of three, at two actions each.
+    assert reading.expert_cost == pytest.approx(5, abs=0.7)
+    assert reading.alternative_cost == pytest.approx(3, abs=0.5)
+    assert (reading.method, reading.verdict) == ("rollouts:64:coin", "alternative_better")
+    assert rolled("jump") == reading
+    assert rolled("look").verdict == "expert_better"
+
+
+def test_a_rollout_that_does_not_win_costs_what_was_allowed() -> None:
+    reading = rolled("fall")
+    assert (reading.alternative_cost, reading.verdict) == (10, "expert_better")
+
+
+def test_rollouts_that_never_win_say_nothing() -> None:
+    graph = corridor()
+    judges = Rollouts(
+        started(graph), AgentState("win", "start"), "hide",
+        policy=Coin(), number=4, steps=5, seed=(1,),
+    )  # fmt: skip
+    reading = judges.read("fall")
+    assert (reading.verdict, reading.regret, reading.confidence) == ("unknown", None, None)
+
+
+def test_the_policy_reads_what_an_agent_reads() -> None:
+    policy = Coin()
+    rolled("look", number=1, policy=policy)
+    first = policy.asked[0].state
+    assert (first.goal, first.observation) == ("win", "a")
+    assert first.history == (("before", "wait"), ("start", "go"))
+    assert len({query.seed for query in policy.asked}) > len(policy.asked) // 2
+    assert not any(query.admissible_actions or query.expert_action for query in policy.asked)
 
 
 def test_judging_means() -> None:
