@@ -1,4 +1,4 @@
-"""``act-data``: the command line over ``collect`` and ``mine``. It computes nothing itself."""
+"""``act-data``: the command line over what makes and keeps data. It computes nothing itself."""
 
 from __future__ import annotations
 
@@ -6,18 +6,45 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import gymnasium as gym
 import tyro
 from tyro.conf import subcommand
 
 from act_data.collect import Collect, collect
+from act_data.contrast import Contrast, contrast
+from act_data.filters import Filter, filter_pairs
+from act_data.floor import Floor, floor, floor_text
+from act_data.imports import Import, import_records
 from act_data.mining import Mine, mine
+from act_data.noise import Noise, noise, noise_text
+from act_data.verify import Verify, verify
 from act_envs.errors import ActError
 
-_Command = Annotated[Collect, subcommand("collect")] | Annotated[Mine, subcommand("mine")]
+_Command = (
+    Annotated[Collect, subcommand("collect")]
+    | Annotated[Import, subcommand("import")]
+    | Annotated[Mine, subcommand("mine")]
+    | Annotated[Contrast, subcommand("contrast")]
+    | Annotated[Verify, subcommand("verify")]
+    | Annotated[Filter, subcommand("filter")]
+    | Annotated[Noise, subcommand("noise")]
+    | Annotated[Floor, subcommand("floor")]
+)
+_RUN: dict[type, Callable[[Any], dict[str, Any]]] = {
+    Collect: collect,
+    Import: import_records,
+    Mine: mine,
+    Contrast: contrast,
+    Verify: verify,
+    Filter: filter_pairs,
+}
+_TELL: dict[type, Callable[[Any], str]] = {
+    Noise: lambda config: noise_text(noise(config)),
+    Floor: lambda config: floor_text(floor(config)),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,20 +65,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         args=None if argv is None else list(argv),
     )
     try:
-        summary = collect(config) if isinstance(config, Collect) else mine(config)
+        text = _told(config)
     except (ActError, gym.error.Error, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here.", file=sys.stderr)
         return 130
-    counts = json.dumps(summary["counts"]).strip("{}").replace('"', "")
     try:  # around this alone: a pipe that breaks during the work is a failure of the work
-        print(f"{summary['rows']} rows in {config.out} ({counts})", flush=True)
+        print(text, flush=True)
     except BrokenPipeError:
         # The reader (head, less) has gone; what is still to be flushed or printed goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _told(config: Any) -> str:
+    """Run the command; what is said about it."""
+    if tell := _TELL.get(type(config)):
+        return tell(config)
+    summary = _RUN[type(config)](config)
+    counts = json.dumps(summary["counts"]).strip("{}").replace('"', "")
+    return f"{summary['rows']} rows in {config.out} ({counts})"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from act_data.cli import main
+from act_data.schema import read_pairs
 
 SLOW = [sys.executable, str(Path(__file__).with_name("slow_cli.py"))]
 
@@ -45,6 +47,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str],
     commands = {
         "collect": ["collect", "--env", "Slow/Toy-v0", *tasks],
         "mine": ["mine", "--trajectories", str(root / "collect"), "--shard-size", "1"],
+        "verify": ["verify", str(root / "mine"), "--shard-size", "1"],
     }
     found = {}
     for name, command in commands.items():
@@ -53,7 +56,7 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str],
     return found
 
 
-@pytest.mark.parametrize("name", ["collect", "mine"])
+@pytest.mark.parametrize("name", ["collect", "mine", "verify"])
 def test_killed_at_random_moments_and_run_again(slow, tmp_path: Path, name: str, digests) -> None:
     command, undisturbed = slow[name]
     command = [*command, "--out", str(tmp_path / "out")]
@@ -102,6 +105,13 @@ def test_ctrl_c_says_how_to_go_on(slow, tmp_path: Path, digests) -> None:
         ("collect --env ACT/Toy-v0 --out {}/a/b.txt --tasks fetch:1", "is a file"),
         ("mine --trajectories {}/nowhere --out {}/x", "does not exist"),
         ("mine --trajectories {}/nowhere --out {}/x --policy rnadom", "Known: 'random-adm"),
+        ("verify {}/nowhere --out {}/x", "does not exist"),
+        ("verify {}/nowhere --out {}/x --worlds 1", "worlds=1 must be at least 2"),
+        ("filter {}/nowhere --out {}/x --keep all", "does not exist"),
+        ("filter {}/nowhere --out {}/x --drop noise", "'noise'"),
+        ("noise {}/nowhere", "does not exist"),
+        ("floor {}/nowhere --limit 0", "limit must be at least 1"),
+        ("import {}/nowhere --env ACT/Toy-v0 --out {}/x", "nowhere"),
     ],
 )
 def test_errors_are_one_line(tmp_path: Path, capsys, command: str, message: str) -> None:
@@ -121,6 +131,29 @@ def test_what_is_done_is_told_in_one_line(tmp_path: Path, capsys) -> None:
     assert capsys.readouterr().out == (
         f"2 rows in {tmp_path} (failed: 0, gave_up: 0, truncated: 0, won: 2)\n"
     )
+
+
+def test_from_trajectories_to_tables(slow, tmp_path: Path, capsys) -> None:
+    pytest.importorskip("sklearn")
+    _, pairs = slow["mine"]
+    _, verified = slow["verify"]
+    assert main(["noise", str(pairs)]) == 2
+    assert "act-data verify" in capsys.readouterr().err
+    assert main(["noise", str(verified), "--json", str(tmp_path / "noise.json")]) == 0
+    assert "random-admissible" in capsys.readouterr().out
+    assert json.loads((tmp_path / "noise.json").read_text())
+    assert main(["floor", str(verified)]) == 0
+    assert "n-grams" in capsys.readouterr().out
+    drop = ["--drop", "inadmissible,equivalent,alternative_better,unknown"]
+    assert main(["filter", str(verified), "--out", str(tmp_path / "clean"), *drop]) == 0
+    assert "rows in" in capsys.readouterr().out
+    kept = list(read_pairs(tmp_path / "clean"))
+    assert kept
+    for pair in kept:
+        assert pair.verification is not None
+        assert pair.verification.hindsight is not None
+        assert pair.verification.hindsight.verdict == "expert_better"
+    assert len(kept) < len(list(read_pairs(verified)))
 
 
 def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:

@@ -1,0 +1,338 @@
+"""``act-data filter``: leave out pairs for reasons that are named, and count each.
+
+The paper keeps every pair (arXiv 2603.08706): ``--keep all`` says so. ``--drop`` names filters of
+``REASONS`` instead. They are applied in the order that they have there, whatever order they were
+named in, and a pair is counted at the first that drops it: first what would spoil an evaluation,
+then facts about the alternative, then what a reading says, last what depends on the other pairs
+that are left. Which pairs stay follows from the data and the options alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from act_data.errors import SchemaMismatch
+from act_data.files import write_json
+from act_data.floor import verb
+from act_data.schema import Kind, Table, content, data_files, stream
+from act_data.shards import SUMMARY, Result, Run, versions
+from act_data.types import ContrastPair
+from act_envs.errors import UnknownArgument, nearest
+
+REASONS = {
+    "leakage": "Its task, its goal with the first observation, or its state is in the data that "
+    "it was compared with.",
+    "inadmissible": "The simulator does not offer the alternative in this state.",
+    "same_state": "Both actions lead to the same state.",
+    "equivalent": "By the reading, both actions are equally good.",
+    "alternative_better": "By the reading, the alternative is better than the expert's action.",
+    "unknown": "By the reading, nobody knows which action is better, or the pair was not judged.",
+    "near_duplicates": "An earlier pair has the same goal, observation and actions but for "
+    "numbers and upper case.",
+    "imbalance": "Its kind of task has too many pairs whose alternative begins with this verb.",
+}
+"""What each filter says of the pairs that it drops, in the order in which they are applied."""
+
+_VERIFIED = ("inadmissible", "same_state", "equivalent", "alternative_better", "unknown")
+_JUDGED = ("equivalent", "alternative_better", "unknown")
+_DIGITS = re.compile(r"\d+")
+_Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Leave out contrast pairs for named reasons, or keep all of them.
+
+    Interrupt it whenever you like: the same command goes on where it stopped, to the same bytes.
+
+    Attributes:
+        pairs: what act-data mine or verify wrote: a folder or a file.
+        out: folder for the pairs that stay; new, or begun by the same command.
+        drop: filters, separated by commas or spaces, applied in this order: leakage,
+            inadmissible, same_state, equivalent, alternative_better, unknown, near_duplicates,
+            imbalance. From the second to the sixth they need verified pairs.
+        keep: all keeps every pair, as the paper does.
+        reading: whose verdicts equivalent, alternative_better and unknown go by.
+        against: for leakage: data of evaluation tasks, pairs or trajectories.
+        times_median: for imbalance: pairs of the same kind of task whose alternatives begin with
+            the same verb make a group, which keeps at most so many times the groups' median size.
+        shard_size: tasks per part; what an interruption can cost.
+        progress: show a progress bar even when stderr is not a terminal.
+    """
+
+    pairs: Annotated[Path, tyro.conf.Positional]
+    out: Path
+    drop: tuple[str, ...] = ()
+    keep: Literal["all"] | None = None
+    reading: Literal["hindsight", "informed"] = "hindsight"
+    against: tuple[Path, ...] = ()
+    times_median: float = 4.0
+    shard_size: int = 64
+    progress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Pairs of one task, and for each the filter that drops it, None where it stays."""
+
+    pairs: Sequence[ContrastPair]
+    dropped: Sequence[str | None]
+
+
+def filter_pairs(config: Filter) -> dict[str, Any]:
+    """Filter the pairs and store what stays in ``config.out``.
+
+    Returns:
+        The content of ``summary.json``: tasks done, rows stored, per kind of task the number of
+        ``pairs``, of those ``kept`` and of those that each filter dropped, and in ``filters`` for
+        each filter the ``count`` and the ``reason``.
+
+    Raises:
+        DataNotFound, DataCorrupt, UnfinishedRun: pairs, or what they are compared with, cannot be
+            read.
+        SchemaMismatch: likewise, or pairs are not verified that have to be.
+        RunConflict: the folder holds something else.
+        RunLocked: another process works in it.
+        UnknownArgument: an option has a value that cannot be used.
+    """
+    names = _names(config)
+    request = {
+        "command": "filter",
+        "pairs": content(config.pairs),
+        "drop": names,
+        "reading": config.reading if set(names) & {*_JUDGED} else None,
+        "against": sorted(map(content, config.against)),
+        "times_median": config.times_median if "imbalance" in names else None,
+        "versions": versions("pyarrow"),
+    }
+    run = Run(config.out, request, _Tasks(config, names), "pairs", config.shard_size)
+    summary = run.execute(_Sorter(tuple(names)), progress=config.progress)
+    counts = summary["counts"]
+    summary["filters"] = {
+        name: {"count": counts.get(name, 0), "reason": REASONS[name]} for name in names
+    }
+    write_json(config.out / SUMMARY, summary)
+    return summary
+
+
+def _names(config: Filter) -> list[str]:
+    """The filters that are applied, in their order."""
+    wanted = {name for text in config.drop for name in text.split(",") if name}
+    if bool(wanted) == bool(config.keep):
+        raise UnknownArgument(
+            f"drop={','.join(sorted(wanted))!r} and keep={config.keep!r}: say which pairs stay. "
+            f"Give either --keep all or --drop with some of: {', '.join(REASONS)}."
+        )
+    for name in sorted(wanted):
+        if name not in REASONS:
+            raise UnknownArgument(f"there is no filter {name!r}. {nearest(name, [*REASONS])}")
+    if ("leakage" in wanted) != bool(config.against):
+        raise UnknownArgument(
+            f"against={[*map(str, config.against)]} and drop={','.join(sorted(wanted))!r}: "
+            "leakage is found by comparing with other data. Give both or neither."
+        )
+    if not config.times_median >= 1:
+        raise UnknownArgument(f"times_median must be at least 1, not {config.times_median}.")
+    return [name for name in REASONS if name in wanted]
+
+
+class _Tasks(Sequence[_Task]):
+    """The pairs of each task, in their order, read when they are asked for."""
+
+    def __init__(self, config: Filter, names: Sequence[str]) -> None:
+        self._pairs: Table[ContrastPair] = Table(config.pairs, "pairs")
+        self._dropped, starts = _decided(config, names)
+        self._bounds = [*zip(starts, [*starts[1:], self._pairs.count], strict=True)]
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        start, stop = self._bounds[index]
+        return _Task(self._pairs.rows(start, stop), self._dropped[start:stop])
+
+
+@dataclass(frozen=True)
+class _Sorter:
+    """The work: keep what stays of a task, and count the rest."""
+
+    names: tuple[str, ...]
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[_Task], Result]]:
+        yield self._sort
+
+    def _sort(self, task: _Task) -> Result:
+        kept = [pair for pair, dropped in zip(task.pairs, task.dropped, strict=True) if not dropped]
+        counts = Counter(pairs=len(task.pairs), kept=len(kept), **dict.fromkeys(self.names, 0))
+        counts.update(name for name in task.dropped if name)
+        return Result(kept, task.pairs[0].kind, counts)
+
+
+# -- decisions -----------------------------------------------------------------------------------
+
+
+def _decided(config: Filter, names: Sequence[str]) -> tuple[list[str | None], list[int]]:
+    """For each pair the filter that drops it, and where each task begins."""
+    rules = _rules(config, names)
+    dropped: list[str | None] = []
+    starts: list[int] = []
+    groups: dict[tuple[str, str], array[int]] = {}
+    lots = array("Q")  # of each pair
+    task = None
+    for at, row in enumerate(stream(config.pairs, "pairs", *_columns(names))):
+        if task != (task := (row["env_id"], row["env_kwargs"], row["task_id"], row["kind"])):
+            starts.append(at)
+        found = next((name for name, drops in rules.items() if drops(row)), None)
+        dropped.append(found)
+        if found is None and "imbalance" in names:
+            group = (row["kind"], verb(row["alternative_action"]))
+            groups.setdefault(group, array("Q")).append(at)
+        lots.append(int.from_bytes(_digest(row["pair_id"])[:8]))
+    if groups:
+        most = int(config.times_median * median(map(len, groups.values())))
+        for group in groups.values():
+            for at in sorted(group, key=lambda at: (lots[at], at))[most:]:
+                dropped[at] = "imbalance"
+    return dropped, starts
+
+
+def _columns(names: Sequence[str]) -> list[str]:
+    columns = ["pair_id", "env_id", "env_kwargs", "task_id", "kind"]
+    columns += ["expert_action", "alternative_action"]
+    if "leakage" in names:
+        columns += ["state", "state_hash"]
+    elif "near_duplicates" in names:
+        columns += ["state.goal", "state.observation"]
+    if set(names) & {*_VERIFIED}:
+        columns += ["verification.admissible"]
+        columns += [f"verification.{action}.state_hash" for action in ("expert", "alternative")]
+        columns += [f"verification.{reading}.verdict" for reading in ("hindsight", "informed")]
+    return columns
+
+
+def _rules(config: Filter, names: Sequence[str]) -> dict[str, Callable[[_Row], bool]]:
+    """Whether each filter drops a pair; all but imbalance, which needs the others' outcome."""
+
+    def facts(row: _Row) -> _Row:
+        if row["verification"] is None:
+            needing = [name for name in names if name in _VERIFIED]
+            raise SchemaMismatch(
+                f"{config.pairs} holds pairs that were not verified, such as {row['pair_id']}, "
+                f"and these filters need that: {', '.join(needing)}. Run act-data verify first."
+            )
+        return row["verification"]
+
+    def same_state(row: _Row) -> bool:
+        found = facts(row)
+        return found["expert"]["state_hash"] == found["alternative"]["state_hash"]
+
+    def verdict(row: _Row) -> str:
+        if reading := facts(row)[config.reading]:
+            return reading["verdict"]
+        if "unknown" in names:
+            return "unknown"
+        raise UnknownArgument(
+            f"{config.pairs} holds pairs without reading {config.reading!r}, such as "
+            f"{row['pair_id']}. Drop unknown as well, take another --reading, or judge all pairs "
+            "with act-data verify."
+        )
+
+    rules: dict[str, Callable[[_Row], bool]] = {
+        "leakage": _Seen(config.against).holds,
+        "inadmissible": lambda row: not facts(row)["admissible"],
+        "same_state": same_state,
+        "equivalent": lambda row: verdict(row) == "equivalent",
+        "alternative_better": lambda row: verdict(row) == "alternative_better",
+        "unknown": lambda row: verdict(row) == "unknown",
+        "near_duplicates": _Earlier().holds,
+    }
+    return {name: rules[name] for name in names if name in rules}
+
+
+class _Seen:
+    """What is in the data that pairs are compared with.
+
+    Args:
+        paths: pairs or trajectories.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._tasks: set[str] = set()
+        self._beginnings: set[bytes] = set()
+        self._states: set[str] = set()
+        for path in paths:
+            self._add(path)
+
+    def holds(self, pair: _Row) -> bool:
+        """Whether the pair's task, beginning or state is there."""
+        return (
+            pair["task_id"] in self._tasks
+            or pair["state_hash"] in self._states
+            or _beginning(pair) in self._beginnings
+        )
+
+    def _add(self, path: Path) -> None:
+        if _kind(path) == "pairs":
+            for row in stream(path, "pairs", "task_id", "state", "state_hash"):
+                self._tasks.add(row["task_id"])
+                self._states.add(row["state_hash"])
+                self._beginnings.add(_beginning(row))
+            return
+        for row in stream(path, "trajectories", "task_id", "goal", "transitions"):
+            self._tasks.add(row["task_id"])
+            self._states.update(step["state_hash"] for step in row["transitions"])
+            for step in row["transitions"][:1]:
+                self._beginnings.add(_digest(row["goal"], step["observation"]))
+        self._states.discard("")  # of trajectories without hashes
+
+
+@dataclass(slots=True)
+class _Earlier:
+    """The pairs that were met so far, but for numbers and upper case."""
+
+    _met: set[bytes] = field(default_factory=set)
+
+    def holds(self, pair: _Row) -> bool:
+        """Whether one like it was met before; it is met now."""
+        state, actions = pair["state"], (pair["expert_action"], pair["alternative_action"])
+        texts = (state["goal"], state["observation"], *actions)
+        name = _digest(*(_DIGITS.sub("", text).lower() for text in texts))
+        before = name in self._met
+        self._met.add(name)
+        return before
+
+
+def _kind(path: Path) -> Kind:
+    """What the data say that they hold; pairs where they say nothing, which reading refuses."""
+    from pyarrow import ArrowException, parquet
+
+    try:
+        metadata = parquet.read_schema(data_files(path)[0]).metadata or {}
+    except (ArrowException, OSError):
+        return "pairs"
+    return "trajectories" if metadata.get(b"act.kind") == b"trajectories" else "pairs"
+
+
+def _beginning(pair: _Row) -> bytes:
+    """A name of the pair's goal and its episode's first observation."""
+    state = pair["state"]
+    first = state["history"][0] if state["history"] else state
+    return _digest(state["goal"], first["observation"])
+
+
+def _digest(*texts: str) -> bytes:
+    return hashlib.blake2b("\0".join(texts).encode(), digest_size=16).digest()
