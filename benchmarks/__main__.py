@@ -28,13 +28,20 @@ RUNS = {
     "parity-webshop": ["parity", "webshop"],
     "kills-scienceworld": ["kills"],
     "pool": ["pool", "--soak"],
+    "mining": ["mining"],
+    "noise": ["noise"],
+    "resume": ["resume"],
     "experts-alfworld": ["experts"],
 }
 # They need what this project never installs by itself: the games, and some the original engine.
-WITH_GAMES = ("throughput-alfworld", "parity-alfworld", "experts-alfworld")
+WITH_GAMES = ("throughput-alfworld", "parity-alfworld", "experts-alfworld", "mining", "noise")
+WITH_PRODUCTS = ("parity-webshop", "mining", "noise")
 BESIDE_UPSTREAM = ("throughput-alfworld", "parity-alfworld")
 # They need what an extra brings: upstream's simulator and a Java.
-WITH_JAVA = ("throughput-scienceworld", "parity-scienceworld", "kills-scienceworld", "pool")
+WITH_JAVA = (
+    "throughput-scienceworld", "parity-scienceworld", "kills-scienceworld",
+    "pool", "mining", "noise",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,8 +77,10 @@ def _obstacle(name: str) -> str:
             find_source()
         if name in BESIDE_UPSTREAM:
             check_upstream()
-        if name == "parity-webshop":
-            recorded(webshop().products.parent, "search")
+        if name in WITH_PRODUCTS:
+            products = webshop().products
+            if name == "parity-webshop":
+                recorded(products.parent, "search")
         if name in WITH_JAVA:
             simulator_folder()
             find_java()
