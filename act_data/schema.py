@@ -39,6 +39,7 @@ SCHEMA_VERSION = 2
 ROW_GROUP = 256  # rows; bounds a reader's memory, a row can weigh 100 kB
 
 Kind = Literal["pairs", "trajectories"]
+_Value = TypeVar("_Value", AgentState, tuple[str, ...])
 Row = TypeVar("Row", ContrastPair, Trajectory)
 
 _VERSION_KEY, _KIND_KEY, _NOTES_KEY = b"act.schema_version", b"act.kind", b"act.notes"
@@ -332,7 +333,7 @@ _VERIFIED = {
 def _pair(row: dict[str, Any]) -> ContrastPair:
     state = row["state"]
     history = tuple((turn["observation"], turn["action"]) for turn in state["history"])
-    row["state"] = AgentState(state["goal"], state["observation"], history)
+    row["state"] = _shared(AgentState(state["goal"], state["observation"], history))
     row["admissible_actions"] = _shared(tuple(map(sys.intern, row["admissible_actions"])))
     if found := row["verification"]:
         for name, kind in _VERIFIED.items():
@@ -342,13 +343,13 @@ def _pair(row: dict[str, Any]) -> ContrastPair:
 
 
 @functools.lru_cache(maxsize=8)
-def _shared(actions: tuple[str, ...]) -> tuple[str, ...]:
-    """One tuple for all pairs of a state.
+def _shared(value: _Value) -> _Value:
+    """One object for all pairs of a state.
 
     Thousands of actions can be admissible, and nearly the same ones in the next state: apart,
     ten thousand pairs would fill a gigabyte with equal strings.
     """
-    return actions
+    return value
 
 
 def _trajectory(row: dict[str, Any]) -> Trajectory:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -33,6 +34,7 @@ from act_envs import TextEnv, __version__
 from act_envs.errors import UnknownArgument
 from act_envs.types import Snapshot
 
+_SCENE = attrgetter("state", "state_hash", "expert_action")
 VERIFIER = f"act-data {__version__}"
 _COUNTS = (
     "pairs", "admissible", "same_state", "commute",
@@ -207,9 +209,9 @@ class Verifier:
         env = text_env(envs(first.env_id, json.dumps(kwargs, sort_keys=True)))
         counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
         rows = []
-        for pairs in _reached(env, task.pairs):
-            scene = _Scene(env, pairs[0].expert_action)
-            readers = self._readers(env, pairs[0])
+        for pairs, here in _reached(env, task.pairs):
+            readers = self._readers(env, pairs[0])  # they look at where they are
+            scene = _Scene(env, here, pairs[0].expert_action)
             for pair in pairs:
                 facts = scene.facts(pair)
                 if any(readers) and pair.pair_id in task.judged:
@@ -240,22 +242,21 @@ class _Scene:
     """A state, and what the expert's action does in it.
 
     Args:
-        env: stands in the state.
+        env: stands in the state, and is moved.
+        here: the state.
         action: the expert's.
     """
 
-    def __init__(self, env: TextEnv, action: str) -> None:
-        self._env, self._action = env, action
-        self._here = env.snapshot()
+    def __init__(self, env: TextEnv, here: Snapshot, action: str) -> None:
+        self._env, self._here, self._action = env, here, action
         self._expert = self._consequence(action)
-        env.restore(self._here)
 
     def facts(self, pair: ContrastPair) -> Verification:
         """Execute the alternative of a pair."""
         return Verification(
             admissible=self._offered(pair),
             expert=self._expert,
-            alternative=self._consequence(pair.alternative_action),
+            alternative=self._other(pair.alternative_action),
             commute=None,
             hindsight=None,
             informed=None,
@@ -277,9 +278,12 @@ class _Scene:
         seen = informed and informed.read(pair.alternative_action)
         return replace(facts, commute=commute, hindsight=known, informed=seen)
 
+    def _other(self, action: str) -> Consequence:
+        self._env.restore(self._here)
+        return self._consequence(action)
+
     def _consequence(self, action: str) -> Consequence:
         env = self._env
-        env.restore(self._here)
         observation, _, _, _, info = env.step(action)
         return Consequence(
             observation=observation,
@@ -310,8 +314,10 @@ class _Scene:
         return ends[0] == ends[1]
 
 
-def _reached(env: TextEnv, pairs: Sequence[ContrastPair]) -> Iterator[list[ContrastPair]]:
-    """The pairs of each state, with the environment in it.
+def _reached(
+    env: TextEnv, pairs: Sequence[ContrastPair]
+) -> Iterator[tuple[list[ContrastPair], Snapshot]]:
+    """The pairs of each state and action of an expert, with the environment in that state.
 
     Raises:
         ReplayMismatch: it is no longer reached as it was.
@@ -319,7 +325,7 @@ def _reached(env: TextEnv, pairs: Sequence[ContrastPair]) -> Iterator[list[Contr
     past: tuple[tuple[str, str], ...] | None = None
     here: Snapshot | None = None
     observation = ""
-    for (state, expected), group in groupby(pairs, lambda pair: (pair.state, pair.state_hash)):
+    for (state, expected, _), group in groupby(pairs, _SCENE):
         found = [*group]
         if here is None or past is None or state.history[: len(past)] != past:
             observation, _ = env.reset(options={"task_id": found[0].task_id})
@@ -332,7 +338,7 @@ def _reached(env: TextEnv, pairs: Sequence[ContrastPair]) -> Iterator[list[Contr
         _same(found[0], "observation", observation, state.observation)
         _same(found[0], "state hash", env.state_hash(), expected)
         past, here = state.history, env.snapshot()
-        yield found
+        yield found, here
 
 
 def _same(pair: ContrastPair, what: str, now: str, then: str) -> None:

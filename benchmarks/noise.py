@@ -85,7 +85,7 @@ def _sets(quick: bool) -> list[_Set]:
         _Set("webshop", "ACT/WebShop-v0", limit=20 if quick else 500),
         _Set(
             "scienceworld", "ACT/ScienceWorld-v0", tasks=science,
-            states=20 if quick else 500, sample=20 if quick else 500,
+            states=20 if quick else 300, sample=20 if quick else 400,
         ),
     ]  # fmt: skip
 

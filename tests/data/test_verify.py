@@ -144,6 +144,24 @@ def test_parts_and_company_do_not_matter(house_pairs: Path, tmp_path: Path) -> N
     assert alone == [row for row in whole if row.pair_id in {pair.pair_id for pair in some}]
 
 
+def test_two_experts_in_one_state(house_pairs: Path, tmp_path: Path) -> None:
+    pair = next(read_pairs(house_pairs))
+    other = dataclasses.replace(
+        pair,
+        pair_id="f" * 16,
+        expert_action=pair.alternative_action,
+        alternative_action=pair.expert_action,
+    )
+    write_parquet(tmp_path / "both.parquet", [pair, other], "pairs")
+    one, two = verified(tmp_path / "both.parquet", tmp_path / "v", informed=False)
+    assert (facts(one).expert, facts(one).alternative) == (
+        facts(two).alternative,
+        facts(two).expert,
+    )
+    assert facts(one).expert != facts(one).alternative
+    assert hindsight(one).regret == -(hindsight(two).regret or 0)
+
+
 def test_other_seeds_draw_other_worlds(house_pairs: Path, tmp_path: Path) -> None:
     one, other = (
         [facts(row).informed for row in verified(house_pairs, tmp_path / str(seed), seed=seed)]
