@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Literal
@@ -153,7 +154,7 @@ class _Tasks(Sequence[_Task]):
     def __init__(self, config: Filter, names: Sequence[str]) -> None:
         self._pairs: Table[ContrastPair] = Table(config.pairs, "pairs")
         self._dropped, starts = _decided(config, names)
-        self._bounds = [*zip(starts, [*starts[1:], self._pairs.count], strict=True)]
+        self._bounds = [*pairwise([*starts, self._pairs.count])]
 
     def __len__(self) -> int:
         return len(self._bounds)

@@ -107,6 +107,8 @@ def floor(config: Floor) -> list[FloorRow]:
         MissingExtra: scikit-learn is not installed.
         UnknownArgument: an option has a value that cannot be used.
     """
+    if not config.pairs:
+        raise UnknownArgument("no pairs were named. Give folders of contrast pairs.")
     if config.limit < 1:
         raise UnknownArgument(f"limit must be at least 1, not {config.limit}.")
     _sklearn()

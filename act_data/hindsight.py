@@ -69,7 +69,7 @@ class Hindsight:
         mine, method = self._after, f"continuation:{self._seer}"
         theirs = _reach(self._env, self._here, alternative)
         if theirs.key == mine.key:
-            return reading(method, self._cost, self._cost, proven=True)
+            return Reading(method, self._cost, self._cost, 0.0, "equivalent", 1.0)
         if theirs.over:
             cost = 1.0 if theirs.won else math.inf
             return reading(method, self._cost, cost, proven=not theirs.won)
@@ -128,8 +128,14 @@ class Hindsight:
         path = self._path
         if path is None:
             return None
-        ways = (path[skipped:] for skipped in range(_SKIPPED, 0, -1))
-        return [self._action, *next((way for way in ways if self._wins(self._after, way)), path)]
+        while shorter := self._shorter(path):
+            path = shorter
+        return [self._action, *path]
+
+    def _shorter(self, path: list[str]) -> list[str] | None:
+        """The path without some of its first actions, where that wins after the expert's action."""
+        ways = (path[skipped:] for skipped in range(min(_SKIPPED, len(path) - 1), 0, -1))
+        return next((way for way in ways if self._wins(self._after, way)), None)
 
     @property
     def _shortest(self) -> float:

@@ -51,7 +51,7 @@ class Informed:
             expert.append(cost)
             costs.append(self._cost(world, alternative))
             number = len(costs)
-            if number >= _FIRST and (number & (number - 1) == 0 or number == self._most):
+            if number == self._most or (number >= _FIRST and number & (number - 1) == 0):
                 verdict, confidence = judge([a - e for a, e in zip(costs, expert, strict=True)])
                 if confidence >= _CLEAR:
                     break

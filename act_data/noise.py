@@ -27,6 +27,7 @@ from act_data.bootstrap import RESAMPLES, Estimate, estimate, task_weights
 from act_data.errors import SchemaMismatch
 from act_data.files import replacing
 from act_data.schema import stream
+from act_envs.errors import UnknownArgument
 
 READINGS = ("hindsight", "informed")
 OUTCOMES = (
@@ -139,7 +140,10 @@ def noise(config: Noise) -> list[NoiseRow]:
     Raises:
         DataNotFound, DataCorrupt, UnfinishedRun: the pairs cannot be read.
         SchemaMismatch: they are not pairs, or were not verified.
+        UnknownArgument: none were named.
     """
+    if not config.pairs:
+        raise UnknownArgument("no pairs were named. Give folders that act-data verify wrote.")
     sources: dict[tuple[str, str, str], _Source] = {}
     columns = (*_NAMES, *(f"verification.{name}" for name in (*_FACTS, *_JUDGED)))
     for path in config.pairs:

@@ -11,7 +11,8 @@ Two ways of knowing, never mixed. Costs count actions until the win, the compare
 - *Informed* is what the agent had observed. What it had not is drawn anew, and in each of these
   worlds an expert that sees no more than the agent goes on after either action
   (``"worlds:N:NAME"``); costs are means over N worlds. To look into the wrong drawer first is no
-  mistake by this reading, for in other worlds it is the right one. Or a policy goes on, N times in
+  mistake by this reading, for in other worlds it is the right one; and of two actions that lead to
+  the same state one may tell more. Or a policy goes on, N times in
   the true world (``"rollouts:N:NAME"``); a rollout that does not win costs as much as was allowed.
 """
 
@@ -25,6 +26,7 @@ from act_data.types import Reading, Verdict
 from act_envs import TextEnv
 
 _MARGIN = 0.5  # of an action: a smaller mean difference is none
+_DOUBT = 4.0  # squared actions; with 1, verdicts after 8 worlds were wrong three times too often
 
 
 def take(env: TextEnv, action: str) -> bool:
@@ -36,8 +38,8 @@ def judge(differences: Sequence[float]) -> tuple[Verdict, float]:
     """What differences in cost say, alternative minus expert, one for each world.
 
     The true mean lies around theirs, normally distributed with their standard error; the likeliest
-    of less than, within and more than ``_MARGIN`` of an action is the verdict. One squared action
-    is added to their squares: a few equal draws do not prove that all are equal.
+    of less than, within and more than ``_MARGIN`` of an action is the verdict. ``_DOUBT`` is added
+    to their squares: a few equal draws do not prove that all are equal.
 
     Args:
         differences: in actions.
@@ -46,8 +48,8 @@ def judge(differences: Sequence[float]) -> tuple[Verdict, float]:
         The verdict, and its probability.
     """
     mean, number = fmean(differences), len(differences)
-    squares = 1 + sum((difference - mean) ** 2 for difference in differences)
-    spread = NormalDist(mean, math.sqrt(squares) / number)
+    squares = _DOUBT + sum((difference - mean) ** 2 for difference in differences)
+    spread = NormalDist(mean, math.sqrt(squares / (number * max(1, number - 1))))
     better, worse = 1 - spread.cdf(_MARGIN), spread.cdf(-_MARGIN)
     chances: dict[Verdict, float] = {
         "expert_better": better,

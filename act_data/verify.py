@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -158,7 +158,7 @@ class PairsByTask(Sequence[TaskPairs]):
         )
         names = [*zip(*named, strict=True)]
         starts = [at for at, name in enumerate(names) if not at or name != names[at - 1]]
-        self._bounds = [*zip(starts, [*starts[1:], len(names)], strict=True)]
+        self._bounds = [*pairwise([*starts, len(names)])]
         self._judged = frozenset(_sample(ids, kinds, config))
 
     def __len__(self) -> int:

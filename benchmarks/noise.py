@@ -76,16 +76,16 @@ class _Set:
 
 
 def _sets(quick: bool) -> list[_Set]:
-    games = 2 if quick else 100
+    games = 2 if quick else 30
     houses = [f"{kind}:{games}" for kind in KINDS]
     science = ("boil:1", "find-plant:1") if quick else _two_of_each_kind("ACT/ScienceWorld-v0")
     return [
         _Set("explorer", "ACT/ALFWorld-v0", "explorer", houses),
         _Set("clairvoyant", "ACT/ALFWorld-v0", "clairvoyant", houses),
-        _Set("webshop", "ACT/WebShop-v0", limit=20 if quick else 500),
+        _Set("webshop", "ACT/WebShop-v0", limit=20 if quick else 300),
         _Set(
             "scienceworld", "ACT/ScienceWorld-v0", tasks=science,
-            states=20 if quick else 300, sample=20 if quick else 400,
+            states=20 if quick else 200, sample=20 if quick else 300,
         ),
     ]  # fmt: skip
 

@@ -188,7 +188,7 @@ class NativeSimulator:
         said = turns(self._history, 0)
         rng = random.Random(seed)
         state = worlds.sample(
-            engine.game, self._dialect, said, explorer.viewed, explorer.likely, rng
+            engine.game, engine.state, self._dialect, said, explorer.viewed, explorer.likely, rng
         )
         return engine.game.content, state, self._history
 

@@ -63,13 +63,17 @@ class Oracle:
         engine, plan = self._engine, self._plan(errand)
         if plan is None or visit.page == pages.DONE:
             return None
-        if visit.asin == plan.asin:
+        clicks = plan.clicks if visit.asin == plan.asin else self._here(errand, visit)
+        if clicks is not None:
             if visit.page == pages.SUB_PAGE:
                 return _click(pages.PREVIOUS)
             chosen = dict(visit.options)
-            for text, (name, value) in plan.clicks.items():
-                if chosen.get(name) != value:
-                    return _click(text)
+            if self._earns(errand, visit, chosen):
+                return _click(pages.BUY)
+            left = {text: at for text, at in clicks.items() if chosen.get(at[0]) != at[1]}
+            # What was chosen may do as well as what the plan has: last.
+            for text in sorted(left, key=lambda text: left[text][0] in chosen):
+                return _click(text)
             return _click(pages.BUY)
         if visit.page == pages.INDEX:
             return f"search[{plan.words}]"
@@ -82,6 +86,18 @@ class Oracle:
                 if abs(turns) <= plan.page:  # else it is quicker to search again
                     return _click(pages.NEXT if turns > 0 else pages.PREVIOUS)
         return _click(pages.BACK)
+
+    def _here(self, errand: Errand, visit: Visit) -> Clicks | None:
+        """What to choose on the page of another product that will do."""
+        if visit.page not in (pages.ITEM, pages.SUB_PAGE):
+            return None
+        return _clicks(self._engine, errand, self._engine.product(visit.asin))
+
+    def _earns(self, errand: Errand, visit: Visit, chosen: dict[str, str]) -> bool:
+        """Whether it earns reward 1 to buy what the page shows."""
+        product = self._engine.product(visit.asin)
+        price = self._engine.price(errand, product)
+        return reward(product, errand.goal, price, chosen, self._engine.nouns).total == 1.0
 
     def _plan(self, errand: Errand) -> Plan | None:
         key = errand.goal, tuple(errand.prices.items())

@@ -110,6 +110,8 @@ def test_ctrl_c_says_how_to_go_on(slow, tmp_path: Path, digests) -> None:
         ("filter {}/nowhere --out {}/x --keep all", "does not exist"),
         ("filter {}/nowhere --out {}/x --drop noise", "'noise'"),
         ("noise {}/nowhere", "does not exist"),
+        ("noise", "no pairs were named"),
+        ("floor", "no pairs were named"),
         ("floor {}/nowhere --limit 0", "limit must be at least 1"),
         ("import {}/nowhere --env ACT/Toy-v0 --out {}/x", "nowhere"),
     ],

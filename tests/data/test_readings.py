@@ -182,6 +182,16 @@ def test_the_experts_own_detours_do_not_count() -> None:
     assert reading.confidence is None
 
 
+def test_what_the_path_can_spare_is_spared_on_both_sides() -> None:
+    """The expert takes six rests after its action; the other action needs none of them either."""
+    rests = {str(n): {"rest": str(n + 1), "finish": "won"} for n in range(6)}
+    edges = {"start": {"go": "0", "hop": "b"}, "b": {"finish": "won"}, **rests}
+    edges["6"] = {"finish": "won"}
+    advice = {"start": "go", "6": "finish"} | {str(n): "rest" for n in range(6)}
+    reading = hindsight(Graph(edges, advice), "hop")
+    assert (reading.expert_cost, reading.alternative_cost, reading.verdict) == (2, 2, "equivalent")
+
+
 def test_the_way_back_is_found() -> None:
     reading = hindsight(errands(), "step aside", expert="1")
     assert (reading.alternative_cost, reading.verdict) == (5, "expert_better")
@@ -224,13 +234,18 @@ def test_what_wastes_a_step_in_every_world_is() -> None:
     reading = informed(doors(["A", "B"]), "look")
     assert (reading.regret, reading.verdict) == (1, "expert_better")
     assert reading.confidence is not None
-    assert reading.confidence > 0.99
+    assert reading.confidence > 0.95
     assert reading.method == "worlds:8:guide"
 
 
 def test_what_is_known_to_be_wrong_is_an_error() -> None:
     assert informed(doors(["A"]), "open B").verdict == "expert_better"
     assert informed(doors(["B"]), "open B").verdict == "alternative_better"
+
+
+def test_few_worlds_are_judged_too() -> None:
+    reading = informed(doors(["A"]), "look", worlds=3)
+    assert (reading.method, reading.verdict) == ("worlds:3:guide", "expert_better")
 
 
 def test_an_expert_that_gives_up_costs_a_finite_number() -> None:
@@ -307,13 +322,13 @@ def test_the_policy_reads_what_an_agent_reads() -> None:
 
 
 def test_judging_means() -> None:
-    assert judge([1] * 8) == ("expert_better", pytest.approx(1, abs=1e-4))
-    assert judge([0] * 8) == ("equivalent", pytest.approx(1, abs=1e-3))
-    assert judge([-1] * 8) == ("alternative_better", pytest.approx(1, abs=1e-4))
+    # No squares but those of doubt: a standard error of the root of 4 / (8 * 7).
+    assert judge([1] * 8) == ("expert_better", pytest.approx(0.9693, abs=1e-3))
+    assert judge([0] * 8) == ("equivalent", pytest.approx(0.9386, abs=1e-3))
+    assert judge([-1] * 8) == ("alternative_better", pytest.approx(0.9693, abs=1e-3))
     # A mean of 0.5 is just as likely within the margin as beyond it.
     assert judge([0, 1] * 8)[1] == pytest.approx(0.5, abs=1e-3)
-    # Squares 8 + 1, so the mean of 8 has a standard error of 3 / 8.
-    assert judge([1, -1] * 4) == ("equivalent", pytest.approx(0.8176, abs=1e-3))
+    assert judge([1, -1] * 4) == ("equivalent", pytest.approx(0.7199, abs=1e-3))
     assert judge([1, -1] * 32) == ("equivalent", pytest.approx(1, abs=1e-3))
     assert judge([1] * 2)[1] < 0.9, "two equal draws prove little"
     assert judge([9, -9, 8, -8])[1] < 0.5

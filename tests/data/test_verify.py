@@ -144,6 +144,11 @@ def test_parts_and_company_do_not_matter(house_pairs: Path, tmp_path: Path) -> N
     assert alone == [row for row in whole if row.pair_id in {pair.pair_id for pair in some}]
 
 
+def test_no_pairs_make_no_rows(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "none.parquet", [], "pairs")
+    assert verified(tmp_path / "none.parquet", tmp_path / "v") == []
+
+
 def test_two_experts_in_one_state(house_pairs: Path, tmp_path: Path) -> None:
     pair = next(read_pairs(house_pairs))
     other = dataclasses.replace(

@@ -99,6 +99,43 @@ def test_the_task_can_be_done_there_and_is_not_done(env: Any) -> None:
         assert 0 < cost < 100
 
 
+def test_the_lamp_that_was_not_seen_may_stand_elsewhere(env: Any) -> None:
+    tasks = [task for task in env.tasks("train") if task.kind == "look_at_obj_in_light"]
+    moved = 0
+    for task in tasks[:20]:
+        env.reset(options={"task_id": task.task_id})
+        lamps, true = game_of(env).lamps, state_of(env.snapshot()).inside
+        worlds = [state_of(env.sample_world(seed)).inside for seed in range(10)]
+        moved += any([m & lamps for m in w] != [m & lamps for m in true] for w in worlds)
+    assert moved > 10
+
+
+def test_what_was_taken_unseen_was_there() -> None:
+    """Taken from a receptacle that shares the agent's place, and was never looked into."""
+    with gym.make("ACT/ALFWorldGen-v0", step_limit=None) as made:
+        env: Any = made.unwrapped
+        found = 0
+        for task in env.tasks("train")[:200]:
+            env.reset(options={"task_id": task.task_id})
+            game = game_of(env)
+            true = [(o, r) for r, mask in enumerate(game.start.inside) for o in bits(mask)]
+            for o, r in true:
+                beside = [x for x in game.here[game.place[r]] if x != r]
+                if not game.pickupable >> o & 1 or game.openable >> r & 1 or not beside:
+                    continue
+                env.reset(options={"task_id": task.task_id})
+                env.step(f"go to {game.receptacles[beside[0]]}")
+                env.step(f"take {game.objects[o]} from {game.receptacles[r]}")
+                here = state_of(env.snapshot())
+                if here.held != o or env.terminated:
+                    continue
+                found += 1
+                worlds = {state_of(env.sample_world(seed)).inside for seed in range(8)}
+                assert worlds != {here.inside}, "all is where it truly is"
+                break
+        assert found > 3
+
+
 def test_seeds_give_worlds_and_leave_no_trace(env: Any) -> None:
     for _ in moments(env, 10):
         before, advice = env.state_hash(), env.expert_action("explorer")
