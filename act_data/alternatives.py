@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from act_data.policies import Sample
 from act_data.prompts import read_answer
+from act_data.shards import digest
+from act_data.types import AgentState
 from act_envs import TextEnv
 from act_envs.base import MAX_ACTION
 
@@ -36,6 +38,25 @@ class Alternative:
 
     action: str
     count: int = 0
+
+
+def pair_id(
+    env_id: str, env_kwargs: str, task_id: str, state: AgentState, state_hash: str, *actions: str
+) -> str:
+    """The name of a pair by what it holds.
+
+    What the agent knows is part of it: two episodes of a task can come to one state of the
+    simulator by different ways.
+
+    Args:
+        env_id: of the environment.
+        env_kwargs: its arguments, as JSON.
+        task_id: the task.
+        state: what the agent knew.
+        state_hash: hash of the simulator's state.
+        actions: the expert's, and the alternative.
+    """
+    return digest([env_id, env_kwargs, task_id, asdict(state), state_hash, *actions])
 
 
 def contrast(

@@ -37,7 +37,8 @@ def done_on_ray(
         job: what is done with each item. A process of the cluster opens it once.
         parts: taken from only as processors become free; nodes may come and go.
         advance: told of progress, part by part.
-        address: what ``ray.init`` takes, such as ``"auto"`` or ``"127.0.0.1:6379"``.
+        address: what ``ray.init`` takes, such as ``"auto"`` or ``"127.0.0.1:6379"``; not looked at
+            where this process is on a cluster already.
 
     Yields:
         The parts in the order in which they get done.
@@ -49,9 +50,11 @@ def done_on_ray(
         Exception: what the job raises.
     """
     request, ray, parts = packed(job), _ray(), iter(parts)
+    ours = not ray.is_initialized()  # else the caller has chosen a cluster, and keeps it
     try:
-        _look_for(address)
-        ray.init(address=address, log_to_driver=False)
+        if ours:
+            _look_for(address)
+            ray.init(address=address, log_to_driver=False)
     except (OSError, RuntimeError, ValueError) as error:
         raise NoCluster(
             f"there is no Ray cluster at {address!r} ({error}). Start one with: ray start --head"
@@ -82,7 +85,8 @@ def done_on_ray(
             advance(answer.notes["items"])
             yield answer
     finally:
-        ray.shutdown()
+        if ours:
+            ray.shutdown()
 
 
 def _ray() -> ModuleType:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import gymnasium as gym
 
-from act_data.policies import Policy, Query, Sample
+from act_data.policies import Policy, Query, played
 from act_data.rollout import text_env
 from act_data.types import AgentState
 from act_envs.types import Snapshot
@@ -57,7 +57,7 @@ class Player:
         moments = [self._moment(AgentState(info["goal"], observation), over=False, won=False)]
         while not (here := moments[-1]).over:
             [[sample]] = self.policy.sample([Query(here.state, here.offered, seed(here.step))], 1)
-            moments.append(self.after(here, _played(sample)))
+            moments.append(self.after(here, played(sample)))
         return moments
 
     def after(self, moment: Moment, action: str) -> Moment:
@@ -89,15 +89,10 @@ class Player:
             queries = [Query(m.state, m.offered, s) for m, s in zip(here, seeds, strict=True)]
             answers = self.policy.sample(queries, 1)
             for at, [sample] in zip(live, answers, strict=True):
-                now[at] = self.after(now[at], _played(sample))
+                now[at] = self.after(now[at], played(sample))
         return [moment.won for moment in now]
 
     def _moment(self, state: AgentState, *, over: bool, won: bool) -> Moment:
         inner = text_env(self.env)
         offered = tuple(inner.admissible_actions()) if self.policy.needs_admissible else ()
         return Moment(state, inner.snapshot(), offered, over, won)
-
-
-def _played(sample: Sample) -> str:
-    """What an answer does: one without a readable action is played as it is, like any text."""
-    return sample.text if sample.action is None else sample.action

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from act_data.alternatives import COUNTS, Alternative
+from act_data.alternatives import COUNTS, Alternative, pair_id
 from act_data.alternatives import contrast as distinct
 from act_data.collect import json_object, positive, select
 from act_data.continuations import Moment, Player
@@ -188,8 +188,6 @@ class _Contraster:
         loss: Alternative,
     ) -> ContrastPair:
         env_kwargs = json.dumps(spec.kwargs, sort_keys=True)
-        # Two runs with other seeds are in other states at the same step.
-        where = [spec.id, env_kwargs, task.task_id, moment.step, state_hash]
         sampling = {
             **self.policy.sampling,
             "k": self.k,
@@ -197,7 +195,15 @@ class _Contraster:
             "win_share": self.win_share,
         }
         return ContrastPair(
-            pair_id=digest([*where, win.action, loss.action]),
+            pair_id=pair_id(
+                spec.id,
+                env_kwargs,
+                task.task_id,
+                moment.state,
+                state_hash,
+                win.action,
+                loss.action,
+            ),
             env_id=spec.id,
             env_kwargs=env_kwargs,
             task_id=task.task_id,

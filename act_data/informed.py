@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from statistics import fmean
 
-from act_data.policies import Policy, Query, seed_of
+from act_data.policies import Policy, Query, played, seed_of
 from act_data.readings import judge, take
 from act_data.types import AgentState, Reading
 from act_envs import TextEnv
@@ -148,5 +148,5 @@ class Rollouts:
             offered = tuple(env.admissible_actions()) if self._policy.needs_admissible else ()
             query = Query(state, offered, seed_of(*self._seed, number, taken))
             [[sample]] = self._policy.sample([query], 1)
-            action = sample.text if sample.action is None else sample.action
+            action = played(sample)
         return math.inf

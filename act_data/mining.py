@@ -18,13 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from act_data.alternatives import Alternative, contrast
+from act_data.alternatives import Alternative, contrast, pair_id
 from act_data.hard_negative import REACH, foresee
 from act_data.policies import PACKAGES, Policy, Query, check_seed, make_policy, seed_of
 from act_data.prompts import PROMPT_VERSION
 from act_data.rollout import OpenEnvs, open_envs, replay, text_env
 from act_data.schema import content, read_trajectories
-from act_data.shards import Result, Run, digest, versions
+from act_data.shards import Result, Run, versions
 from act_data.splits import check_split
 from act_data.types import ContrastPair, Trajectory
 from act_envs import __version__
@@ -133,16 +133,16 @@ class _Miner:
     def _pair(
         self, trajectory: Trajectory, scene: _Scene, expert: str, alternative: Alternative
     ) -> ContrastPair:
-        named = [
-            trajectory.env_id,
-            trajectory.env_kwargs,
-            trajectory.task_id,
-            scene.step,
-            expert,
-            alternative.action,
-        ]
         return ContrastPair(
-            pair_id=digest(named),
+            pair_id=pair_id(
+                trajectory.env_id,
+                trajectory.env_kwargs,
+                trajectory.task_id,
+                scene.query.state,
+                scene.state_hash,
+                expert,
+                alternative.action,
+            ),
             env_id=trajectory.env_id,
             env_kwargs=trajectory.env_kwargs,
             task_id=trajectory.task_id,

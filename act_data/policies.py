@@ -18,6 +18,7 @@ import numpy as np
 
 from act_data.prompts import render_answer
 from act_data.types import AgentState
+from act_envs.base import MAX_ACTION
 from act_envs.errors import UnknownArgument, nearest
 
 _SPECS = (
@@ -79,6 +80,16 @@ class Sample:
 
     text: str
     action: str | None
+
+
+def played(sample: Sample) -> str:
+    """What an answer does: one without a readable action is played as text, on one short line.
+
+    It goes into the history, and from there into prompts and rows: what cannot be encoded there
+    (lone surrogates, as an endpoint may send) must not get that far.
+    """
+    text = sample.text if sample.action is None else sample.action
+    return "".join(c if c.isprintable() else "\ufffd" for c in text[: MAX_ACTION + 1])
 
 
 class Policy(Protocol):

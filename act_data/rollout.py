@@ -19,7 +19,7 @@ from gymnasium.envs.registration import (
 
 import act_envs  # registers the ids that gym.make knows
 from act_data.errors import ReplayMismatch
-from act_data.policies import Policy, Query, seed_of
+from act_data.policies import Policy, Query, played, seed_of
 from act_data.types import AgentState, Trajectory, Transition
 from act_envs.errors import UnknownArgument
 
@@ -115,7 +115,7 @@ def play(
         offered = tuple(inner.admissible_actions()) if policy.needs_admissible else ()
         query = Query(state, offered, seed_of(seed, env_id, task_id, len(state.history)))
         [[sample]] = policy.sample([query], 1)
-        return sample.text if sample.action is None else sample.action
+        return played(sample)
 
     return _episode(env, choose, task_id, name=policy.name, seed=seed, hashes=hashes)
 

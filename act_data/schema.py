@@ -43,7 +43,7 @@ _Value = TypeVar("_Value", AgentState, tuple[str, ...])
 Row = TypeVar("Row", ContrastPair, Trajectory)
 
 _VERSION_KEY, _KIND_KEY, _NOTES_KEY = b"act.schema_version", b"act.kind", b"act.notes"
-_PART = re.compile(r"part-(\d{5})-of-(\d{5})\.parquet")
+_PART = re.compile(r"part-(\d{5,})-of-(\d{5,})\.parquet")
 
 
 # -- writing -------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def data_files(path: Path) -> list[Path]:
         raise DataNotFound(
             f"{path} does not exist. Make data with: act-data collect, act-data mine."
         )
-    files = sorted(path.glob("*.parquet"))
+    files = sorted(path.glob("*.parquet"), key=lambda file: (len(file.name), file.name))
     if not files:
         raise DataNotFound(
             f"{path} holds no parquet files. Make data with: act-data collect, act-data mine."

@@ -169,8 +169,7 @@ class ContrastPair:
     ``verification``, where both actions were executed.
 
     Attributes:
-        pair_id: 16 hexadecimal digits, a hash of env, task, step and both actions; of the state too
-            where no expert has led there.
+        pair_id: 16 hexadecimal digits, a hash of environment, task, state and both actions.
         env_id: registered id of the environment, version included.
         env_kwargs: arguments of ``gym.make``, as JSON with sorted keys.
         task_id: the task.

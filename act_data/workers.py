@@ -70,7 +70,7 @@ def done_by_workers(
                     answer = worker.answer()
                 except EOFError:
                     crew.remove(worker)
-                    how, part = worker.end(), worker.part
+                    how, part = worker.end(time.monotonic() + _CLOSING), worker.part
                     if part is None:  # it had done all that there was to do
                         continue
                     advance(-worker.counted)
@@ -94,8 +94,9 @@ def done_by_workers(
     finally:
         for worker in crew:
             worker.tell_to_end()
+        deadline = time.monotonic() + _CLOSING
         for worker in crew:
-            worker.end()
+            worker.end(deadline)
 
 
 class _Worker:
@@ -146,18 +147,21 @@ class _Worker:
         """Let it close what its job has opened, whatever it is doing."""
         self._process.terminate()
 
-    def end(self) -> str:
-        """Wait for its end, or bring it about.
+    def end(self, deadline: float) -> str:
+        """Wait for its end until then, by ``time.monotonic``, and bring it about.
 
         Returns:
             How it ended.
         """
-        self._process.join(_CLOSING)
+        self._process.join(max(0.0, deadline - time.monotonic()))
         self._process.kill()
         self._process.join()
         self.pipe.close()
         code = self._process.exitcode or 0
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"status {code}"
+        if code >= 0:
+            return f"status {code}"
+        known = {number.value: number.name for number in signal.Signals}
+        return f"killed by {known.get(-code, f'signal {-code}')}"
 
 
 def _died(how: str, part: Part) -> WorkerDied:

@@ -19,6 +19,7 @@ from act_data.policies import Query, Sample
 from act_data.rollout import make_env, text_env
 from act_data.schema import read_pairs
 from act_data.types import ContrastPair
+from act_envs.base import MAX_ACTION
 from act_envs.errors import UnknownArgument
 
 
@@ -181,6 +182,44 @@ def test_every_query_has_a_seed_of_its_own_and_spelling_makes_no_difference(tmp_
     assert counts["duplicates"] == 2 * counts["states"]
     assert counts["no_tag"] + counts["empty"] + counts["malformed"] == counts["states"]
     assert counts["continuations"] == 6 * counts["states"]
+
+
+class Babbler(Scout):
+    """Begins every episode with the same answer."""
+
+    def __init__(self, text: str, action: str | None) -> None:
+        super().__init__(0.7)
+        self.first = Sample(text, action)
+
+    def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+        found = super().sample(queries, k)
+        if k > 1:  # proposals, not moves
+            return found
+        return [
+            one if query.state.history else [self.first]
+            for query, one in zip(queries, found, strict=True)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("\ud800", None),
+        ("<action>a\ud800</action>", "a\ud800"),
+        ("x" * 300_000, None),
+        ("a\nb\0", None),
+        ("<think>", ""),
+    ],
+)
+def test_garbage_is_played_and_stored_on_one_short_line(
+    tmp_path: Path, text: str, action: str | None
+) -> None:
+    pairs, _ = _run(tmp_path, Babbler(text, action))
+    assert pairs
+    for pair in pairs:
+        for _, done in pair.state.history:
+            assert len(done) <= MAX_ACTION + 1
+            assert done.isprintable()
 
 
 def test_some_states_of_an_episode(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from act_data.mining import Mine, mine, mine_with
 from act_data.rollout import make_env
 from act_data.schema import read_pairs, read_trajectories, write_parquet
 from act_data.splits import check_split
-from act_data.types import ContrastPair, Trajectory
+from act_data.types import ContrastPair, Trajectory, Transition
 from act_envs.errors import UnknownArgument
 
 
@@ -101,6 +101,29 @@ def test_spelling_makes_no_difference(
     ]  # fmt: skip
     assert "Fly  to the moon" not in pairs[1].admissible_actions
     assert counts["inadmissible"] >= counts["states"]
+
+
+def test_one_name_for_one_pair(trajectories: Path, tmp_path: Path) -> None:
+    """Also where a task was played twice, by different ways."""
+    first = next(read_trajectories(trajectories))
+    with_detour = replay_with(first, "look")
+    write_parquet(tmp_path / "both.parquet", [first, with_detour], "trajectories")
+    pairs = _mine(tmp_path / "both.parquet", tmp_path / "m", k=8)
+    assert len({p.pair_id for p in pairs}) == len(pairs)
+    known = {(p.state, p.expert_action, p.alternative_action) for p in pairs}
+    assert len(known) == len(pairs)
+
+
+def replay_with(trajectory: Trajectory, action: str) -> Trajectory:
+    """The same episode with one more action before all others, which changes nothing."""
+    with make_env(trajectory.env_id, json.loads(trajectory.env_kwargs)) as env:
+        observation, _ = env.reset(options={"task_id": trajectory.task_id})
+        steps = []
+        for taken in (action, *(t.action for t in trajectory.transitions)):
+            after, reward, _, _, info = env.step(taken)
+            steps.append(Transition(observation, taken, float(reward), info["action_valid"], ""))
+            observation = after
+    return dataclasses.replace(trajectory, transitions=tuple(steps), final_observation=observation)
 
 
 def test_the_seed_decides(trajectories: Path, tmp_path: Path, digests) -> None:
