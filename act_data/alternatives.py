@@ -59,7 +59,7 @@ def pair_id(
     return digest([env_id, env_kwargs, task_id, asdict(state), state_hash, *actions])
 
 
-def contrast(
+def distinct(
     env: TextEnv, expert: str | None, offered: Sequence[str], samples: Sequence[Sample]
 ) -> tuple[list[Alternative], Counter[str]]:
     """The distinct proposals that are not the expert's action, in the order of their coming.

@@ -8,6 +8,8 @@ pairs takes these.
 
 What won is better *by what was seen*: with few continuations of a policy that draws, chance
 decides some pairs. No value is estimated here, and a state where all or none won gives nothing.
+Continuations keep no format: an answer without a readable action is played as it is, as by
+:func:`act_data.rollout.play`.
 """
 
 from __future__ import annotations
@@ -21,8 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from act_data.alternatives import COUNTS, Alternative, pair_id
-from act_data.alternatives import contrast as distinct
+from act_data.alternatives import COUNTS, Alternative, distinct, pair_id
 from act_data.collect import json_object, positive, select
 from act_data.continuations import Moment, Player
 from act_data.policies import PACKAGES, Policy, Query, check_seed, make_policy, seed_of

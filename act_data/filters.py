@@ -34,6 +34,7 @@ from act_envs.errors import UnknownArgument, nearest
 REASONS = {
     "leakage": "Its task, its goal with the first observation, or its state is in the data that "
     "it was compared with.",
+    "expert_refused": "The simulator does not take the expert's own action in this state.",
     "inadmissible": "The simulator does not offer the alternative in this state.",
     "same_state": "Both actions lead to the same state.",
     "equivalent": "By the reading, both actions are equally good.",
@@ -45,7 +46,9 @@ REASONS = {
 }
 """What each filter says of the pairs that it drops, in the order in which they are applied."""
 
-_VERIFIED = ("inadmissible", "same_state", "equivalent", "alternative_better", "unknown")
+_VERIFIED = (
+    "expert_refused", "inadmissible", "same_state", "equivalent", "alternative_better", "unknown",
+)  # fmt: skip
 _JUDGED = ("equivalent", "alternative_better", "unknown")
 _DIGITS = re.compile(r"\d+")
 _Row = Mapping[str, Any]
@@ -61,8 +64,8 @@ class Filter:
         pairs: what act-data mine or verify wrote: a folder or a file.
         out: folder for the pairs that stay; new, or begun by the same command.
         drop: filters, separated by commas or spaces, applied in this order: leakage,
-            inadmissible, same_state, equivalent, alternative_better, unknown, near_duplicates,
-            imbalance. From the second to the sixth they need verified pairs.
+            expert_refused, inadmissible, same_state, equivalent, alternative_better, unknown,
+            near_duplicates, imbalance. From the second to the seventh they need verified pairs.
         keep: all keeps every pair, as the paper does.
         reading: whose verdicts equivalent, alternative_better and unknown go by.
         against: for leakage: data of evaluation tasks, pairs or trajectories.
@@ -219,7 +222,7 @@ def _columns(names: Sequence[str]) -> list[str]:
     elif "near_duplicates" in names:
         columns += ["state.goal", "state.observation"]
     if set(names) & {*_VERIFIED}:
-        columns += ["verification.admissible"]
+        columns += ["verification.admissible", "verification.expert.action_valid"]
         columns += [f"verification.{action}.state_hash" for action in ("expert", "alternative")]
         columns += [f"verification.{reading}.verdict" for reading in ("hindsight", "informed")]
     return columns
@@ -254,6 +257,7 @@ def _rules(config: Filter, names: Sequence[str]) -> dict[str, Callable[[_Row], b
 
     rules: dict[str, Callable[[_Row], bool]] = {
         "leakage": _Seen(config.against).holds,
+        "expert_refused": lambda row: not facts(row)["expert"]["action_valid"],
         "inadmissible": lambda row: not facts(row)["admissible"],
         "same_state": same_state,
         "equivalent": lambda row: verdict(row) == "equivalent",

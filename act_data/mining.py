@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from act_data.alternatives import Alternative, contrast, pair_id
+from act_data.alternatives import Alternative, distinct, pair_id
 from act_data.hard_negative import REACH, foresee
 from act_data.policies import PACKAGES, Policy, Query, check_seed, make_policy, seed_of
 from act_data.prompts import PROMPT_VERSION
@@ -125,7 +125,7 @@ class _Miner:
         for scene, samples in zip(scenes, answers, strict=True):
             expert = trajectory.transitions[scene.step].action
             offered = scene.query.admissible_actions
-            alternatives, counted = contrast(text_env(env), expert, offered, samples)
+            alternatives, counted = distinct(text_env(env), expert, offered, samples)
             counts.update(counted)
             rows += [self._pair(trajectory, scene, expert, one) for one in alternatives]
         return Result(rows, trajectory.kind, counts)

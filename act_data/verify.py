@@ -37,7 +37,7 @@ from act_envs.types import Snapshot
 _SCENE = attrgetter("state", "state_hash", "expert_action")
 VERIFIER = f"act-data {__version__}"
 _COUNTS = (
-    "pairs", "admissible", "same_state", "commute",
+    "pairs", "admissible", "expert_refused", "same_state", "commute",
     *(f"{name}_{verdict}" for name in ("hindsight", "informed") for verdict in get_args(Verdict)),
 )  # fmt: skip
 
@@ -96,8 +96,9 @@ def verify(config: Verify) -> dict[str, Any]:
 
     Returns:
         The content of ``summary.json``: tasks done, rows stored, and per kind of task the number
-        of ``pairs``, of those whose alternative is ``admissible``, that lead to the ``same_state``
-        and that ``commute``, and of the verdicts of either reading (``hindsight_equivalent``).
+        of ``pairs``, of those whose alternative is ``admissible``, whose expert's action the
+        simulator did not take (``expert_refused``), that lead to the ``same_state`` and that ``commute``, and of the
+        verdicts of either reading (``hindsight_equivalent``).
 
     Raises:
         DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: the pairs cannot be read.
@@ -355,6 +356,8 @@ def _counted(found: Verification) -> Iterator[str]:
     yield "pairs"
     if found.admissible:
         yield "admissible"
+    if not found.expert.action_valid:
+        yield "expert_refused"
     if found.same_state:
         yield "same_state"
     if found.commute:

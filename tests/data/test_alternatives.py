@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from act_data.alternatives import COUNTS, FAULTS, contrast
+from act_data.alternatives import COUNTS, FAULTS, distinct
 from act_data.policies import Sample
 from act_data.prompts import parse_answer, render_answer
 from act_data.rollout import make_env, text_env
@@ -42,7 +42,7 @@ def _actions(*actions: str) -> list[Sample]:
     ],
 )
 def test_every_fault_has_its_name(text: str, fault: str) -> None:
-    found, counts = contrast(TOY, "look", ["look"], _samples(text))
+    found, counts = distinct(TOY, "look", ["look"], _samples(text))
     assert found == []
     assert {name: count for name, count in counts.items() if count} == {
         "states": 1, "samples": 1, fault: 1,
@@ -51,7 +51,7 @@ def test_every_fault_has_its_name(text: str, fault: str) -> None:
 
 def test_expert_duplicates_and_inadmissible() -> None:
     samples = _actions("LOOK", "wait", "Wait ", "fly", "go  to hall", "FLY", "look")
-    found, counts = contrast(TOY, "look", ["look", "wait", "go to hall"], samples)
+    found, counts = distinct(TOY, "look", ["look", "wait", "go to hall"], samples)
     assert [(one.action, one.count) for one in found] == [
         ("wait", 2), ("fly", 2), ("go to hall", 1),
     ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_both_wordings_of_alfworld(kwargs, offered: str, expected) -> None:
     env = text_env(make_env("ACT/ALFWorldGen-v0", kwargs))
     other = "go to fridge 1"
     samples = _actions(PUT, MOVE, other, f" {other} ")
-    found, counts = contrast(env, offered, [offered, other], samples)
+    found, counts = distinct(env, offered, [offered, other], samples)
     pairs, as_expert = expected
     assert sorted((one.action, one.count) for one in found) == sorted([*pairs, (other, 2)])
     assert counts["as_expert"] == as_expert
@@ -116,7 +116,7 @@ ANSWERS = st.lists(
 
 @given(ANSWERS)
 def test_garbage_is_counted_to_the_last(texts: list[str]) -> None:
-    found, counts = contrast(TOY, "look", ["look", "wait"], _samples(*texts))
+    found, counts = distinct(TOY, "look", ["look", "wait"], _samples(*texts))
     assert set(counts) == set(COUNTS)
     parts = (*FAULTS, "as_expert", "duplicates", "pairs")
     assert counts["samples"] == len(texts) == sum(counts[part] for part in parts)
@@ -128,5 +128,5 @@ def test_garbage_is_counted_to_the_last(texts: list[str]) -> None:
 def test_it_does_not_touch_the_episode(env: TextEnv) -> None:
     env.reset(seed=0)
     before = env.state_hash()
-    contrast(env, "look", env.admissible_actions(), _actions("wait", "take fish"))
+    distinct(env, "look", env.admissible_actions(), _actions("wait", "take fish"))
     assert env.state_hash() == before

@@ -96,6 +96,12 @@ def test_facts_and_verdicts(tmp_path: Path) -> None:
         kept, counts = filtered(pairs, tmp_path / name, name)
         assert {*range(8)} - {*kept} == dropped
         assert counts == {name: len(dropped)}
+    assert pairs[0].verification is not None
+    refused = dataclasses.replace(pairs[0].verification.expert, action_valid=False)
+    facts = dataclasses.replace(pairs[0].verification, expert=refused)
+    spoilt = [*pairs, dataclasses.replace(pairs[0], verification=facts)]
+    kept, _ = filtered(spoilt, tmp_path / "refused", "expert_refused")
+    assert kept == [*range(8)]
     kept, _ = filtered(pairs, tmp_path / "informed", "equivalent", reading="informed")
     assert kept == [0, 1, 2, 3, 4, 5, 7]
 
