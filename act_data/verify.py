@@ -97,8 +97,8 @@ def verify(config: Verify) -> dict[str, Any]:
     Returns:
         The content of ``summary.json``: tasks done, rows stored, and per kind of task the number
         of ``pairs``, of those whose alternative is ``admissible``, whose expert's action the
-        simulator did not take (``expert_refused``), that lead to the ``same_state`` and that ``commute``, and of the
-        verdicts of either reading (``hindsight_equivalent``).
+        simulator did not take (``expert_refused``), that lead to the ``same_state`` and that
+        ``commute``, and of the verdicts of either reading (``hindsight_equivalent``).
 
     Raises:
         DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: the pairs cannot be read.
