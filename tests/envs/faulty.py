@@ -121,9 +121,9 @@ class FaultySimulator(ToySimulator):
             outcome = replace(outcome, observation=f"The die shows {self._die}.")
         return outcome
 
-    def expert_action(self) -> str | None:
+    def expert_action(self, expert: str) -> str | None:
         self._occasion("expert")
-        return super().expert_action()
+        return super().expert_action(expert)
 
     def snapshot(self) -> object:
         return super().snapshot(), self._die
