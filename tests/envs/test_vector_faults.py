@@ -442,9 +442,11 @@ def interrupted(action: Callable[[], object]) -> None:
     """Press Ctrl-C in the middle of it."""
     timer = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        action()
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            action()
+    finally:
+        timer.cancel()  # or it would hit whatever runs then
 
 
 @pytest.mark.parametrize("workers", [0, 2])
