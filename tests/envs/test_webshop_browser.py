@@ -183,7 +183,7 @@ def test_the_expert_shops_to_the_end(browser: BrowserSimulator, engine: Engine) 
     pair = Pair(browser, engine, "text_rich")
     for task_id in TASKS[:2]:
         pair.start(browser.task(task_id))
-        while (action := browser.expert_action()) is not None:
+        while (action := browser.expert_action("oracle")) is not None:
             pair.act(action)
         assert browser.act("nothing").won
 
