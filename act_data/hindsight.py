@@ -125,17 +125,11 @@ class Hindsight:
     @cached_property
     def _way(self) -> list[str] | None:
         """The expert's action and what follows it, without detours at once after it."""
-        path = self._path
-        if path is None:
+        if self._path is None:
             return None
-        while shorter := self._shorter(path):
-            path = shorter
-        return [self._action, *path]
-
-    def _shorter(self, path: list[str]) -> list[str] | None:
-        """The path without some of its first actions, where that wins after the expert's action."""
-        ways = (path[skipped:] for skipped in range(min(_SKIPPED, len(path) - 1), 0, -1))
-        return next((way for way in ways if self._wins(self._after, way)), None)
+        ways = (self._path[skipped:] for skipped in range(_SKIPPED - 1, 0, -1))
+        short = next((way for way in ways if self._wins(self._after, way)), self._path)
+        return [self._action, *short]
 
     @property
     def _shortest(self) -> float:
@@ -143,9 +137,12 @@ class Hindsight:
 
     def _by_path(self, reached: _Reached, alternative: str) -> float | None:
         """The cost of the alternative, None where no way on from there was found."""
-        if self._way is None:
+        if self._path is None or self._way is None:
             return None
-        ways = [self._way[skipped:] for skipped in range(_SKIPPED + 1)]
+        # The ends of its path that were tried after the expert's action too, and none besides:
+        # or the alternative would seem better for what both can spare.
+        plan = [self._action, *self._path]
+        ways = [self._way, *(plan[skipped:] for skipped in range(_SKIPPED + 1))]
         names = [*map(self._env.canonical, self._way)]
         if (name := self._env.canonical(alternative)) in names:
             at = names.index(name)
