@@ -25,7 +25,7 @@ import tyro
 from act_data.errors import ReplayMismatch
 from act_data.hindsight import Hindsight
 from act_data.informed import Informed, Rollouts
-from act_data.policies import Policy, check_seed, make_policy, seed_of
+from act_data.policies import PACKAGES, Policy, check_seed, make_policy, seed_of
 from act_data.rollout import OpenEnvs, open_envs, text_env
 from act_data.schema import Table, content
 from act_data.shards import Result, Run, versions
@@ -54,8 +54,9 @@ class Verify:
         hindsight: judge with everything known: by exact planning, or by an expert's continuation.
         informed: judge by what the agent had observed, in worlds that are drawn.
         worlds: draw at most so many for a state; fewer where the verdict is clear.
-        sample: judge only so many pairs, drawn from all kinds of task in proportion; for all, both
-            actions are executed. Where continuations are dear (ScienceWorld) a few hundred do.
+        sample: judge only about so many pairs, drawn from all kinds of task in proportion, at least
+            one of each; for all, both actions are executed. Where continuations are dear
+            (ScienceWorld) a few hundred do.
         rollouts: judge by so many continuations of a policy instead of by worlds and an expert; for
             environments that have none that sees no more than the agent.
         policy: who continues, named as for act-data mine.
@@ -117,14 +118,14 @@ def verify(config: Verify) -> dict[str, Any]:
     ):
         if value is not None and value < least:
             raise UnknownArgument(f"{name}={value} must be at least {least}.")
-    policy = make_policy(config.policy)
+    policy = make_policy(config.policy) if config.rollouts else None
     request = {
         "command": "verify",
         "pairs": content(config.pairs),
         "hindsight": config.hindsight,
         "informed": config.informed,
         "worlds": config.worlds,
-        "rollouts": config.rollouts
+        "rollouts": policy
         and {
             "number": config.rollouts,
             "steps": config.rollout_steps,
@@ -134,8 +135,10 @@ def verify(config: Verify) -> dict[str, Any]:
         },
         "sample": config.sample,
         "seed": config.seed,
-        "versions": versions("pyarrow"),
+        "versions": versions("numpy", "pyarrow"),
     }
+    if policy is not None:
+        request["versions"] |= versions(*PACKAGES.get(policy.name.partition(":")[0], ()))
     run = Run(config.out, request, PairsByTask(config), "pairs", config.shard_size)
     job = Verifier(
         hindsight=config.hindsight,
