@@ -44,7 +44,8 @@ def sample(
         rng: draws the places.
 
     Returns:
-        Its state now. In it the task is not done yet, and can be done if it can be done here.
+        Its state now. In it the task is not done yet, and can be done if it can be done here. The
+        true state where none of ``_TRIES`` draws agrees, which is rare.
     """
     hidden = [r for r, name in enumerate(game.receptacles) if name not in viewed]
     # What was taken from where nothing was read is known all the same.
