@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from act_data.policies import Sample
+from act_data.policies.base import Sample
 from act_data.prompts import read_answer
-from act_data.shards import digest
+from act_data.runs.run import digest
 from act_data.types import AgentState
 from act_envs import TextEnv
 from act_envs.base import MAX_ACTION

@@ -13,13 +13,13 @@ import gymnasium as gym
 import tyro
 from tyro.conf import subcommand
 
+from act_data.analysis.floor import Floor, floor, floor_text
+from act_data.analysis.noise import Noise, noise, noise_text
 from act_data.collect import Collect, collect
 from act_data.contrast import Contrast, contrast
 from act_data.filters import Filter, filter_pairs
-from act_data.floor import Floor, floor, floor_text
 from act_data.imports import Import, import_records
 from act_data.mining import Mine, mine
-from act_data.noise import Noise, noise, noise_text
 from act_data.verify import Verify, verify
 from act_envs.errors import ActError
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import gymnasium as gym
 
-from act_data.policies import check_seed
+from act_data.policies.base import check_seed
 from act_data.rollout import make_env, play_expert, text_env
-from act_data.shards import Result, Run, digest, versions
+from act_data.runs.run import Result, Run, digest, versions
 from act_data.splits import TRAIN, check_split
 from act_envs.errors import UnknownArgument, UnknownTask, nearest
 from act_envs.types import Task

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import gymnasium as gym
 
-from act_data.policies import Policy, Query, played
+from act_data.policies.base import Policy, Query, played
 from act_data.rollout import text_env
 from act_data.types import AgentState
 from act_envs.types import Snapshot

@@ -26,10 +26,10 @@ from typing import Any
 from act_data.alternatives import COUNTS, Alternative, distinct, pair_id
 from act_data.collect import json_object, positive, select
 from act_data.continuations import Moment, Player
-from act_data.policies import PACKAGES, Policy, Query, check_seed, make_policy, seed_of
+from act_data.policies.base import PACKAGES, Policy, Query, check_seed, make_policy, seed_of
 from act_data.prompts import PROMPT_VERSION
 from act_data.rollout import make_env, text_env
-from act_data.shards import Result, Run, digest, versions
+from act_data.runs.run import Result, Run, digest, versions
 from act_data.splits import TRAIN, check_split
 from act_data.types import ContrastPair
 from act_envs import __version__

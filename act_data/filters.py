@@ -23,11 +23,12 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from act_data.analysis.floor import verb
 from act_data.errors import SchemaMismatch
-from act_data.files import write_json
-from act_data.floor import verb
-from act_data.schema import Kind, Table, content, data_files, stream
-from act_data.shards import SUMMARY, Result, Run, versions
+from act_data.runs.run import SUMMARY, Result, Run, versions
+from act_data.storage.files import write_json
+from act_data.storage.schema import Kind
+from act_data.storage.tables import Table, content, data_files, stream
 from act_data.types import ContrastPair
 from act_envs.errors import UnknownArgument, nearest
 

@@ -3,7 +3,7 @@
 Every action of a record is played in our environment, in the task that the record names. Nothing
 is mended: a record whose task is not found, whose text differs, or that does not win is left out,
 and ``rejected.jsonl`` says at which step and why. What is compared, and how: see
-:mod:`act_data.record_replay`.
+:mod:`act_data.records.replay`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import gymnasium as gym
 import tyro
 
 from act_data.collect import json_object
-from act_data.files import replacing
-from act_data.record_files import content, read_records
-from act_data.record_replay import REASONS, Rejected, Tasks, replayed
-from act_data.records import Record
+from act_data.records.files import content, read_records
+from act_data.records.record import Record
+from act_data.records.replay import REASONS, Rejected, Tasks, replayed
 from act_data.rollout import make_env
-from act_data.shards import Result, Run, versions
+from act_data.runs.run import Result, Run, versions
 from act_data.splits import TRAIN
+from act_data.storage.files import replacing
 
 REJECTED = "rejected.jsonl"
 
@@ -111,7 +111,7 @@ def import_records(config: Import) -> dict[str, Any]:
     Returns:
         The content of ``summary.json``: records, rows stored, and per kind of task how many were
         ``imported``, and how many were left out for each
-        :data:`act_data.record_replay.Reason`.
+        :data:`act_data.records.replay.Reason`.
 
     Raises:
         DataCorrupt: there are no records.

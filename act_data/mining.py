@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from act_data.alternatives import Alternative, distinct, pair_id
-from act_data.hard_negative import REACH, foresee
-from act_data.policies import PACKAGES, Policy, Query, check_seed, make_policy, seed_of
+from act_data.policies.base import PACKAGES, Policy, Query, check_seed, make_policy, seed_of
+from act_data.policies.hard_negative import REACH, foresee
 from act_data.prompts import PROMPT_VERSION
 from act_data.rollout import OpenEnvs, open_envs, replay, text_env
-from act_data.schema import content, read_trajectories
-from act_data.shards import Result, Run, versions
+from act_data.runs.run import Result, Run, versions
 from act_data.splits import check_split
+from act_data.storage.tables import content, read_trajectories
 from act_data.types import ContrastPair, Trajectory
 from act_envs import __version__
 from act_envs.errors import UnknownArgument

@@ -19,7 +19,7 @@ from gymnasium.envs.registration import (
 
 import act_envs  # registers the ids that gym.make knows
 from act_data.errors import ReplayMismatch
-from act_data.policies import Policy, Query, played, seed_of
+from act_data.policies.base import Policy, Query, played, seed_of
 from act_data.types import AgentState, Trajectory, Transition
 from act_envs.errors import UnknownArgument
 

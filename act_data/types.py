@@ -114,7 +114,7 @@ class Reading:
     Costs count actions until the win, the compared one included; infinity stands for no win.
 
     Attributes:
-        method: how the costs were found, see :mod:`act_data.readings`.
+        method: how the costs were found, see :mod:`act_data.verification.readings`.
         expert_cost: of the best completion found after the expert's action.
         alternative_cost: likewise after the alternative.
         regret: the second minus the first, None where both are infinite.

@@ -3,8 +3,8 @@
 Mining takes the expert's action for the better one. Here each pair's state is reached again by its
 own history, both actions are executed from it, and what follows is written into the pair's
 ``verification``: the facts for every pair, and two readings of which action is better
-(:mod:`act_data.readings`), for a sample of the pairs where that is dear. No pair is dropped;
-that is :mod:`act_data.filters`' business.
+(:mod:`act_data.verification.readings`), for a sample of the pairs where that is dear. No pair is
+dropped; that is :mod:`act_data.filters`' business.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from typing import Annotated, Any, get_args
 import tyro
 
 from act_data.errors import ReplayMismatch
-from act_data.hindsight import Hindsight
-from act_data.informed import Informed, Rollouts
-from act_data.policies import PACKAGES, Policy, check_seed, make_policy, seed_of
+from act_data.policies.base import PACKAGES, Policy, check_seed, make_policy, seed_of
 from act_data.rollout import OpenEnvs, open_envs, text_env
-from act_data.schema import Table, content
-from act_data.shards import Result, Run, versions
+from act_data.runs.run import Result, Run, versions
+from act_data.storage.tables import Table, content
 from act_data.types import Consequence, ContrastPair, Verdict, Verification
+from act_data.verification.hindsight import Hindsight
+from act_data.verification.informed import Informed, Rollouts
 from act_envs import TextEnv, __version__
 from act_envs.errors import UnknownArgument
 from act_envs.types import Snapshot
@@ -104,7 +104,7 @@ def verify(config: Verify) -> dict[str, Any]:
     Raises:
         DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: the pairs cannot be read.
         ReplayMismatch: a state cannot be reached again.
-        NoCluster, WorkerDied: see :meth:`act_data.shards.Run.execute`.
+        NoCluster, WorkerDied: see :meth:`act_data.runs.run.Run.execute`.
         RunConflict: the folder holds something else.
         RunLocked: another process works in it.
         UnknownArgument: an option has a value that cannot be used.

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from act_data.prompts import Message, action_prompt, critique_prompt, render_answer
-from act_data.schema import read_pairs, read_trajectories
 from act_data.splits import check_split
+from act_data.storage.tables import read_pairs, read_trajectories
 from act_data.types import ContrastPair, Trajectory
 from act_train.errors import TrainingData
 

@@ -20,7 +20,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from act_data.files import write_json
+from act_data.storage.files import write_json
 from act_train.demo_report import HELD_OUT, HISTORY, write_report
 from act_train.errors import DemoFailed
 from act_train.recipe import DemoArguments

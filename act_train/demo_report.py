@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from act_data.prompts import critique_prompt
-from act_data.schema import read_pairs, read_trajectories
+from act_data.storage.tables import read_pairs, read_trajectories
 from act_data.types import ContrastPair
 from act_envs import __version__
 from act_train import report

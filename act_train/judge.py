@@ -35,9 +35,9 @@ from typing import Any
 
 import torch
 
-from act_data.files import write_json
 from act_data.models import load_model
 from act_data.prompts import PROMPT_VERSION, Message, critique_prompt, render_answer
+from act_data.storage.files import write_json
 from act_data.types import AgentState, ContrastPair
 from act_train.data import load_pairs, split_by_task, spread
 from act_train.errors import RecipeError, TrainingData

@@ -19,10 +19,10 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from act_data.files import write_json
 from act_data.models import check_files, content_hash
 from act_data.prompts import PROMPT_VERSION
-from act_data.shards import differences
+from act_data.runs.run import differences
+from act_data.storage.files import write_json
 from act_envs import __version__
 from act_train.data import Row, fingerprint
 from act_train.errors import RecipeError

@@ -17,9 +17,9 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from act_data.errors import SchemaMismatch
-from act_data.policies import check_seed
+from act_data.policies.base import check_seed
 from act_data.prompts import CLOSE_TAG, OPEN_TAG, action_prompt, critique_prompt
-from act_data.schema import read_pairs, read_trajectories
+from act_data.storage.tables import read_pairs, read_trajectories
 from act_train.recipe import TinyArguments
 
 CONTEXT = 4096

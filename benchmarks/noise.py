@@ -18,11 +18,11 @@ from pathlib import Path
 import gymnasium as gym
 import tyro
 
+from act_data.analysis.floor import Floor, floor
+from act_data.analysis.noise import Noise, NoiseRow, noise
 from act_data.collect import Collect, collect
-from act_data.floor import Floor, floor
 from act_data.mining import Mine, mine
-from act_data.noise import Noise, NoiseRow, noise
-from act_data.schema import read_pairs
+from act_data.storage.tables import read_pairs
 from act_data.verify import Verify, verify
 from act_envs import TextEnv
 from act_envs.alfworld.game import KINDS

@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are
 import pytest
 
 from act_data.collect import Collect, collect
-from act_data.policies import Query, Sample
+from act_data.policies.base import Query, Sample
 from act_data.prompts import parse_answer
 from act_data.types import AgentState
 

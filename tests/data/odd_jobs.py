@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from act_data.shards import Result
+from act_data.runs.run import Result
 from act_data.types import Trajectory
 from act_envs.errors import UnknownTask
 

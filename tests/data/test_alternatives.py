@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from act_data.alternatives import COUNTS, FAULTS, distinct
-from act_data.policies import Sample
+from act_data.policies.base import Sample
 from act_data.prompts import parse_answer, render_answer
 from act_data.rollout import make_env, text_env
 from act_envs import TextEnv

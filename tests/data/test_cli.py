@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from act_data.cli import main
-from act_data.schema import read_pairs
+from act_data.storage.tables import read_pairs
 
 SLOW = [sys.executable, str(Path(__file__).with_name("slow_cli.py"))]
 
@@ -171,7 +171,7 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
     "code",
     [
         "import act_data",
-        "import act_data.schema, act_data.policies, act_data.rollout, act_data.mining",
+        "import act_data.storage.tables, act_data.policies.base, act_data.rollout, act_data.mining",
         "from act_data.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass",
         "from act_data.cli import main\ntry: main(['mine', '--help'])\nexcept SystemExit: pass",
     ],

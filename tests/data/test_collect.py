@@ -11,7 +11,7 @@ import pytest
 
 from act_data.collect import Collect, collect, select
 from act_data.errors import ForbiddenSplit, RunConflict
-from act_data.schema import read_trajectories
+from act_data.storage.tables import read_trajectories
 from act_envs.errors import UnknownArgument, UnknownSplit, UnknownTask
 from act_envs.toy import ToySimulator
 from act_envs.types import Task

@@ -15,9 +15,9 @@ import pytest
 from act_data.cli import main
 from act_data.contrast import Contrast, contrast, contrast_with
 from act_data.errors import ForbiddenSplit, RunConflict
-from act_data.policies import Query, Sample
+from act_data.policies.base import Query, Sample
 from act_data.rollout import make_env, text_env
-from act_data.schema import read_pairs
+from act_data.storage.tables import read_pairs
 from act_data.types import ContrastPair
 from act_envs.base import MAX_ACTION
 from act_envs.errors import UnknownArgument

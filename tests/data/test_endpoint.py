@@ -22,10 +22,10 @@ import pytest
 
 pytest.importorskip("httpx2")
 
-from act_data import completions
-from act_data.endpoint import Endpoint
 from act_data.errors import EndpointError, ModelNotFound
-from act_data.policies import Query, Sampling, make_policy, seed_of
+from act_data.policies import completions
+from act_data.policies.base import Query, Sampling, make_policy, seed_of
+from act_data.policies.endpoint import Endpoint
 from act_data.prompts import action_prompt
 from act_data.types import AgentState
 from act_envs.errors import MissingExtra, UnknownArgument
@@ -326,7 +326,7 @@ def test_nobody_there(server: Server, caplog) -> None:
     gone.server_close()
     with pytest.raises(EndpointError, match=r"cannot be reached.*tried 2 times"):
         _policy(server, base_url=url, retries=1).sample(_queries(3), 2)
-    assert len([one for one in caplog.records if one.name == "act_data.completions"]) == 1
+    assert len([one for one in caplog.records if one.name == "act_data.policies.completions"]) == 1
 
 
 def _pauses(server: Server, monkeypatch, **options: Any) -> list[float]:

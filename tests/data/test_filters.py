@@ -15,7 +15,7 @@ from act_data.collect import Collect, collect
 from act_data.errors import DataNotFound, RunConflict, SchemaMismatch
 from act_data.filters import REASONS, Filter, filter_pairs
 from act_data.mining import Mine, mine
-from act_data.schema import read_pairs, read_trajectories, write_parquet
+from act_data.storage.tables import read_pairs, read_trajectories, write_parquet
 from act_data.types import AgentState, Consequence, ContrastPair, Reading, Verification
 from act_data.verify import Verify, verify
 from act_envs.errors import UnknownArgument

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from act_data.hard_negative import _in_order, _nearest, foresee
 from act_data.mining import Mine, mine, mine_with
-from act_data.policies import Effect, Query, RandomAdmissible, make_policy, seed_of
+from act_data.policies.base import Effect, Query, RandomAdmissible, make_policy, seed_of
+from act_data.policies.hard_negative import _in_order, _nearest, foresee
 from act_data.rollout import make_env, text_env
-from act_data.schema import read_pairs
+from act_data.storage.tables import read_pairs
 from act_data.types import AgentState
 from act_envs.errors import UnknownArgument
 

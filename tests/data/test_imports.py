@@ -15,7 +15,7 @@ from act_data.cli import main
 from act_data.errors import DataCorrupt, DataNotFound, RunConflict
 from act_data.imports import REJECTED, Import, import_records
 from act_data.rollout import make_env, replay, text_env
-from act_data.schema import read_trajectories
+from act_data.storage.tables import read_trajectories
 from act_data.types import Trajectory
 
 HOUSE = {"env": "ACT/ALFWorldGen-v0", "env_kwargs": '{"dialect": "classic", "games": 6}'}

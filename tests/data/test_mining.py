@@ -14,8 +14,8 @@ from act_data.collect import Collect, collect
 from act_data.errors import ForbiddenSplit, ReplayMismatch, RunConflict
 from act_data.mining import Mine, mine, mine_with
 from act_data.rollout import make_env
-from act_data.schema import read_pairs, read_trajectories, write_parquet
 from act_data.splits import check_split
+from act_data.storage.tables import read_pairs, read_trajectories, write_parquet
 from act_data.types import ContrastPair, Trajectory, Transition
 from act_envs.errors import UnknownArgument
 

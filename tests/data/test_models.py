@@ -15,9 +15,9 @@ import pytest
 
 from act_data import models
 from act_data.errors import ModelNotFound
-from act_data.language import LanguageModel
 from act_data.models import load_model
-from act_data.policies import Policy, Query, Sampling, make_policy, seed_of
+from act_data.policies.base import Policy, Query, Sampling, make_policy, seed_of
+from act_data.policies.language import LanguageModel
 from act_data.prompts import action_prompt
 from act_data.types import AgentState
 from act_envs.errors import MissingExtra, UnknownArgument

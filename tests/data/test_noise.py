@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from act_data.bootstrap import estimate, task_weights
-from act_data.collect import Collect, collect
-from act_data.errors import SchemaMismatch
-from act_data.mining import Mine, mine
-from act_data.noise import (
+from act_data.analysis.bootstrap import estimate, task_weights
+from act_data.analysis.noise import (
     Noise,
     NoiseRow,
     noise,
     noise_markdown,
     noise_text,
 )
-from act_data.schema import read_pairs, write_parquet
+from act_data.collect import Collect, collect
+from act_data.errors import SchemaMismatch
+from act_data.mining import Mine, mine
+from act_data.storage.tables import read_pairs, write_parquet
 from act_data.types import AgentState, Consequence, ContrastPair, Reading, Verification
 from act_data.verify import Verify, verify
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from act_data.policies import Query, make_policy, seed_of
+from act_data.policies.base import Query, make_policy, seed_of
 from act_data.prompts import parse_answer
 from act_data.types import AgentState
 from act_envs.errors import MissingExtra, UnknownArgument
@@ -74,7 +74,7 @@ def test_seeds_are_stable_and_keep_their_parts_apart() -> None:
     assert seed_of("act", 1) == (3286921874, 549812435, 3693728757, 4138547003)
     parts = [("a", "b"), ("ab",), ("a", "b", ""), ("a", 1), ("a", "1"), ("a1",), (), ("",)]
     assert len({seed_of(*some) for some in parts}) == len(parts)
-    code = "from act_data.policies import seed_of; print(seed_of('act', 1))"
+    code = "from act_data.policies.base import seed_of; print(seed_of('act', 1))"
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from act_data.hindsight import Hindsight
-from act_data.informed import Informed, Rollouts
-from act_data.policies import Query, Sample
-from act_data.readings import judge
+from act_data.policies.base import Query, Sample
 from act_data.types import AgentState, Reading
+from act_data.verification.hindsight import Hindsight
+from act_data.verification.informed import Informed, Rollouts
+from act_data.verification.readings import judge
 from act_envs import TextEnv
 from act_envs.types import Expert, Outcome, Task
 

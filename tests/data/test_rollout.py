@@ -9,7 +9,7 @@ import pytest
 
 import act_envs  # noqa: F401
 from act_data.errors import ReplayMismatch
-from act_data.policies import make_policy
+from act_data.policies.base import make_policy
 from act_data.rollout import make_env, play, play_expert, replay
 from act_envs.errors import UnknownArgument, UnknownTask
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from act_data import schema
 from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
 from act_data.mining import Mine, mine
-from act_data.schema import read_notes, read_pairs, read_trajectories, write_parquet
+from act_data.storage import schema, tables
+from act_data.storage.tables import read_notes, read_pairs, read_trajectories, write_parquet
 from act_data.types import AgentState, ContrastPair, Trajectory, Transition
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -103,7 +103,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 
 def test_a_folder_is_read_in_the_order_of_its_parts(tmp_path: Path, rows: list[Trajectory]) -> None:
     for index, row in enumerate(rows[:11]):
-        write_parquet(tmp_path / schema.part_name(index, 11), [row], "trajectories")
+        write_parquet(tmp_path / tables.part_name(index, 11), [row], "trajectories")
     assert list(read_trajectories(tmp_path)) == rows[:11]
 
 
@@ -115,10 +115,10 @@ def test_pairs_of_a_state_share_what_is_admissible(trajectories: Path, tmp_path:
 
 
 def test_missing_parts(tmp_path: Path, rows: list[Trajectory]) -> None:
-    write_parquet(tmp_path / schema.part_name(1, 3), rows, "trajectories")
+    write_parquet(tmp_path / tables.part_name(1, 3), rows, "trajectories")
     with pytest.raises(UnfinishedRun, match="1 of 3 parts"):
         read_trajectories(tmp_path)
-    write_parquet(tmp_path / schema.part_name(0, 2), rows, "trajectories")
+    write_parquet(tmp_path / tables.part_name(0, 2), rows, "trajectories")
     with pytest.raises(DataCorrupt, match="several runs"):
         read_trajectories(tmp_path)
 
@@ -137,7 +137,7 @@ def test_another_kind(trajectories: Path) -> None:
 
 def test_another_version(tmp_path: Path, rows: list[Trajectory], monkeypatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "SCHEMA_VERSION", 99)
+        patch.setattr(tables, "SCHEMA_VERSION", 99)
         write_parquet(tmp_path / "a.parquet", rows, "trajectories")
     with pytest.raises(SchemaMismatch, match="version 99, this program reads 2"):
         read_trajectories(tmp_path)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from act_data import shards
 from act_data.errors import DataCorrupt, RunConflict, RunLocked
-from act_data.schema import part_name, read_trajectories
-from act_data.shards import Result, Run
+from act_data.runs import run as shards
+from act_data.runs.run import Result, Run
+from act_data.storage.tables import part_name, read_trajectories
 from act_data.types import Trajectory
 from act_envs.errors import UnknownArgument
 

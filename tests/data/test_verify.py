@@ -14,7 +14,7 @@ import pytest
 from act_data.collect import Collect, collect
 from act_data.errors import DataNotFound, ReplayMismatch, SchemaMismatch
 from act_data.mining import Mine, mine, mine_with
-from act_data.schema import read_pairs, write_parquet
+from act_data.storage.tables import read_pairs, write_parquet
 from act_data.types import ContrastPair, Reading, Verification
 from act_data.verify import Verify, verify
 from act_envs import TextEnv

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from act_data.cluster import done_on_ray
 from act_data.collect import Collect, collect
 from act_data.errors import NoCluster, WorkerDied
 from act_data.mining import Mine, mine
-from act_data.schema import part_name
-from act_data.shards import Run
-from act_data.work import Part
-from act_data.workers import done_by_workers
+from act_data.runs.cluster import done_on_ray
+from act_data.runs.run import Run
+from act_data.runs.work import Part
+from act_data.runs.workers import done_by_workers
+from act_data.storage.tables import part_name
 from act_envs.errors import MissingExtra, UnknownArgument, UnknownTask
 
 
@@ -163,7 +163,7 @@ def test_workers_end_with_their_parent_also_within_a_part(tmp_path: Path, odd_jo
     import sys
     sys.path[:] = {sys.path!r}
     from pathlib import Path
-    from act_data.shards import Run
+    from act_data.runs.run import Run
     from odd_jobs import OddJob
     run = Run(Path({str(tmp_path / "out")!r}), {{}}, range(9), "trajectories", 2)
     run.execute(OddJob(Path({str(job.diary)!r}), gated=True), workers=2)
@@ -256,7 +256,7 @@ def _alive(pid: int) -> bool:
 
 
 def test_errors_cross_the_cluster(tmp_path: Path, odd_job, cluster, monkeypatch) -> None:
-    monkeypatch.setattr("act_data.cluster._RETRIES", 0)
+    monkeypatch.setattr("act_data.runs.cluster._RETRIES", 0)
     with pytest.raises(UnknownTask) as error:
         _run(tmp_path / "out").execute(odd_job(wrong=5), ray=cluster.address)
     assert str(error.value) == "there is no task 5."

@@ -11,7 +11,7 @@ import pytest
 
 import act_envs
 from act_data.rollout import play_expert
-from act_data.schema import write_parquet
+from act_data.storage.tables import write_parquet
 from act_data.types import ContrastPair, Trajectory
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from act_data.errors import ForbiddenSplit
 from act_data.prompts import action_prompt, parse_answer
-from act_data.schema import write_parquet
+from act_data.storage.tables import write_parquet
 from act_data.types import ContrastPair, Trajectory
 from act_train.data import (
     critique_rows,

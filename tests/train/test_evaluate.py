@@ -79,7 +79,7 @@ def test_a_file_of_another_request_is_refused_and_kept(
 def test_format_failures_are_counted_apart_from_invalid_actions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from act_data.policies import Sample
+    from act_data.policies.base import Sample
 
     class Mute:
         name, revision, needs_admissible = "mute", "", False

@@ -12,7 +12,8 @@ folds. A judge that cannot decide is right by half.
 
 Every judge is measured on the label as it is assumed (the expert's action is better), and on each
 reading that was verified, ties and unknowns left out. Intervals hold 95 %, by bootstrap over tasks
-(:mod:`act_data.bootstrap`). scikit-learn (extra ``analysis``) is imported by the function alone.
+(:mod:`act_data.analysis.bootstrap`). scikit-learn (extra ``analysis``) is imported by the function
+alone.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from act_data.bootstrap import Estimate, estimate, task_weights
-from act_data.noise import READINGS, aligned, write_text
-from act_data.policies import seed_of
-from act_data.schema import stream
+from act_data.analysis.bootstrap import Estimate, estimate, task_weights
+from act_data.analysis.noise import READINGS, aligned, write_text
+from act_data.policies.base import seed_of
+from act_data.storage.tables import stream
 from act_envs.errors import MissingExtra, UnknownArgument
 
 LABELS = ("assumed", *READINGS)

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from act_data.policies import Effect, Query, Sample
+from act_data.policies.base import Effect, Query, Sample
 from act_data.prompts import render_answer
 from act_envs import TextEnv
 from act_envs.errors import UnknownArgument

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 import gymnasium as gym
 
 from act_data.errors import ForbiddenSplit
-from act_data.records import Record, Seen
+from act_data.records.record import Record, Seen
 from act_data.rollout import text_env
 from act_data.splits import check_split
 from act_data.types import Trajectory, Transition

@@ -1,4 +1,4 @@
-"""Judging actions by what the agent had observed, see :mod:`act_data.readings`."""
+"""Judging actions by what the agent had observed, see :mod:`act_data.verification.readings`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from statistics import fmean
 
-from act_data.policies import Policy, Query, played, seed_of
-from act_data.readings import judge, take
+from act_data.policies.base import Policy, Query, played, seed_of
 from act_data.types import AgentState, Reading
+from act_data.verification.readings import judge, take
 from act_envs import TextEnv
 from act_envs.types import Snapshot
 

@@ -22,12 +22,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from act_data.cluster import done_on_ray
 from act_data.errors import RunConflict, RunLocked
-from act_data.files import leftovers, replacing, write_json
-from act_data.schema import SCHEMA_VERSION, Kind, part_name, read_notes
-from act_data.work import Job, Part, Result, done_here
-from act_data.workers import done_by_workers
+from act_data.runs.cluster import done_on_ray
+from act_data.runs.work import Job, Part, Result, done_here
+from act_data.runs.workers import done_by_workers
+from act_data.storage.files import leftovers, replacing, write_json
+from act_data.storage.schema import SCHEMA_VERSION, Kind
+from act_data.storage.tables import part_name, read_notes
 from act_envs import __version__
 from act_envs.errors import UnknownArgument
 

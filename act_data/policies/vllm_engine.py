@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from act_data.errors import ModelNotFound
-from act_data.language import pinned, reopen
 from act_data.models import find_model, split_revision
-from act_data.policies import Query, Sample, Sampling
+from act_data.policies.base import Query, Sample, Sampling
+from act_data.policies.language import pinned, reopen
 from act_data.prompts import action_prompt, parse_answer
 from act_envs.errors import MissingExtra
 

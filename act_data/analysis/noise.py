@@ -3,7 +3,7 @@
 A table over verified pairs: per environment, expert and policy, and for each reading by itself,
 the shares of the verdicts and the label noise that follows from them. It judges nothing itself.
 
-Intervals are those of :mod:`act_data.bootstrap`, over tasks.
+Intervals are those of :mod:`act_data.analysis.bootstrap`, over tasks.
 
 Where only some pairs were judged, shares are estimated for each kind of task and weighted by the
 kinds' shares of all pairs, and tasks are drawn within kinds. Kinds with a single judged task are
@@ -23,10 +23,10 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
-from act_data.bootstrap import RESAMPLES, Estimate, estimate, task_weights
+from act_data.analysis.bootstrap import RESAMPLES, Estimate, estimate, task_weights
 from act_data.errors import SchemaMismatch
-from act_data.files import replacing
-from act_data.schema import stream
+from act_data.storage.files import replacing
+from act_data.storage.tables import stream
 from act_envs.errors import UnknownArgument
 
 READINGS = ("hindsight", "informed")
@@ -80,7 +80,7 @@ class NoiseRow:
         judged: number of pairs with this reading.
         covered: share of the pairs that are of a kind of which some were judged.
         complete: all were judged; else the row estimates from a sample.
-        methods: how costs were found, without numbers, see :mod:`act_data.readings`.
+        methods: how costs were found, without numbers, see :mod:`act_data.verification.readings`.
         shares: of the judged pairs, by name: ``OUTCOMES`` and ``equivalent``; and of those with
             another verdict than unknown, ``noise`` (the expert's action is not strictly better)
             and ``wrong`` (it is worse). Empty where nothing was judged; without the last two

@@ -2,7 +2,7 @@
 
 This takes httpx2 (which the Hub's client and OpenAI's own bring anyway) and not OpenAI's package:
 that one hands out a page of HTML as if it were an answer, and ignores a ``Retry-After`` of over a
-minute. It knows nothing of actions, see :mod:`act_data.endpoint`.
+minute. It knows nothing of actions, see :mod:`act_data.policies.endpoint`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from act_data.records import NotUnderstood, Record, Seen
+from act_data.records.record import NotUnderstood, Record, Seen
 
 SOURCE = "eto"
 

@@ -13,9 +13,9 @@ import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
-from act_data.completions import Completions, check_url
 from act_data.errors import RequestRefused
-from act_data.policies import Query, Sample, Sampling
+from act_data.policies.base import Query, Sample, Sampling
+from act_data.policies.completions import Completions, check_url
 from act_data.prompts import Message, action_prompt, parse_answer
 from act_envs.errors import UnknownArgument
 

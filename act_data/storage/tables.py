@@ -1,45 +1,38 @@
-"""Rows on disk: one Arrow schema per kind of record, written so that equal rows give equal bytes.
+"""Rows in parquet files, written so that equal rows give equal bytes.
 
-A file is a parquet file whose metadata name the kind of its rows and ``SCHEMA_VERSION``. Bump
-the version with any change of the schemas; readers refuse other versions instead of guessing.
-pyarrow (extra ``data``) is imported when the first file is touched.
+A file is a parquet file whose metadata name the kind of its rows and ``SCHEMA_VERSION``, and may
+hold notes.
 """
 
 from __future__ import annotations
 
 import bisect
 import contextlib
-import dataclasses
 import functools
 import hashlib
 import io
 import itertools
 import json
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any, BinaryIO, Generic, Literal, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
-from act_data.files import replacing
-from act_data.types import (
-    AgentState,
-    Consequence,
-    ContrastPair,
-    Reading,
-    Trajectory,
-    Transition,
-    Verification,
+from act_data.storage.files import replacing
+from act_data.storage.schema import (
+    DECODERS,
+    SCHEMA_VERSION,
+    Kind,
+    arrow,
+    arrow_schema,
+    encoded,
+    parquet,
 )
-from act_envs.errors import MissingExtra
+from act_data.types import ContrastPair, Trajectory
 
-SCHEMA_VERSION = 2
 ROW_GROUP = 256  # rows; bounds a reader's memory, a row can weigh 100 kB
 
-Kind = Literal["pairs", "trajectories"]
-_Value = TypeVar("_Value", AgentState, tuple[str, ...])
 Row = TypeVar("Row", ContrastPair, Trajectory)
 
 _VERSION_KEY, _KIND_KEY, _NOTES_KEY = b"act.schema_version", b"act.kind", b"act.notes"
@@ -85,7 +78,7 @@ def parquet_bytes(
 def _write(
     file: BinaryIO, rows: Iterable[Any], kind: Kind, notes: Mapping[str, object] | None
 ) -> None:
-    pyarrow, parquet = _arrow(), _parquet()
+    pyarrow = arrow()
     schema = arrow_schema(kind).with_metadata(
         {
             _VERSION_KEY: str(SCHEMA_VERSION).encode(),
@@ -94,29 +87,11 @@ def _write(
         }
     )
     rows = iter(rows)
-    with parquet.ParquetWriter(
+    with parquet().ParquetWriter(
         file, schema, compression="zstd", compression_level=3, write_page_checksum=True
     ) as writer:
-        while group := [_plain(row) for row in itertools.islice(rows, ROW_GROUP)]:
+        while group := [encoded(row) for row in itertools.islice(rows, ROW_GROUP)]:
             writer.write_table(pyarrow.Table.from_pylist(group, schema), row_group_size=ROW_GROUP)
-
-
-def _plain(value: Any) -> Any:
-    """A record as dictionaries; ``dataclasses.asdict`` copies each string, and takes ten times."""
-    if not (names := _names(type(value))):
-        return value
-    plain = {name: _plain(getattr(value, name)) for name in names}
-    if isinstance(value, AgentState):
-        plain["history"] = [{"observation": seen, "action": done} for seen, done in value.history]
-    elif isinstance(value, Trajectory):
-        plain["transitions"] = [_plain(step) for step in value.transitions]
-    return plain
-
-
-@functools.cache
-def _names(kind: type) -> tuple[str, ...]:
-    """The fields of a dataclass, () for others."""
-    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 def part_name(index: int, count: int) -> str:
@@ -197,7 +172,7 @@ class Table(Generic[Row]):
     def _group(self, number: int) -> list[Row]:
         file, group, _ = self._groups[number]
         with _reader(file, self._kind) as reader, _reading(file):
-            return [*map(_DECODE[self._kind], reader.read_row_group(group).to_pylist())]
+            return [*map(DECODERS[self._kind], reader.read_row_group(group).to_pylist())]
 
 
 def stream(path: Path, kind: Kind, *names: str) -> Iterator[dict[str, Any]]:
@@ -279,22 +254,22 @@ def _rows(path: Path, kind: Kind) -> Iterator[Any]:
         for index in range(reader.num_row_groups):
             with _reading(path):
                 group = reader.read_row_group(index).to_pylist()
-            yield from map(_DECODE[kind], group)
+            yield from map(DECODERS[kind], group)
 
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
     try:
         yield
-    except (_arrow().ArrowException, OSError) as error:
+    except (arrow().ArrowException, OSError) as error:
         raise _corrupt(path, error) from error
 
 
 def _reader(path: Path, kind: Kind) -> Any:
     """An open ``pyarrow.parquet.ParquetFile`` whose kind, version and columns are right."""
     try:
-        reader = _parquet().ParquetFile(path, page_checksum_verification=True)
-    except (_arrow().ArrowException, OSError) as error:
+        reader = parquet().ParquetFile(path, page_checksum_verification=True)
+    except (arrow().ArrowException, OSError) as error:
         raise _corrupt(path, error) from error
     found = reader.schema_arrow
     metadata = found.metadata or {}
@@ -323,118 +298,3 @@ def _corrupt(path: Path, error: Exception) -> DataCorrupt:
         f"{path} is truncated, damaged or no parquet file ({error}). "
         "Copy it again, or delete it and repeat the command that made it."
     )
-
-
-_VERIFIED = {
-    "expert": Consequence, "alternative": Consequence, "hindsight": Reading, "informed": Reading
-}  # fmt: skip
-
-
-def _pair(row: dict[str, Any]) -> ContrastPair:
-    state = row["state"]
-    history = tuple((turn["observation"], turn["action"]) for turn in state["history"])
-    row["state"] = _shared(AgentState(state["goal"], state["observation"], history))
-    row["admissible_actions"] = _shared(tuple(map(sys.intern, row["admissible_actions"])))
-    if found := row["verification"]:
-        for name, kind in _VERIFIED.items():
-            found[name] = found[name] and kind(**found[name])
-        row["verification"] = Verification(**found)
-    return ContrastPair(**row)
-
-
-@functools.lru_cache(maxsize=8)
-def _shared(value: _Value) -> _Value:
-    """One object for all pairs of a state.
-
-    Thousands of actions can be admissible, and nearly the same ones in the next state: apart,
-    ten thousand pairs would fill a gigabyte with equal strings.
-    """
-    return value
-
-
-def _trajectory(row: dict[str, Any]) -> Trajectory:
-    row["transitions"] = tuple(Transition(**step) for step in row["transitions"])
-    return Trajectory(**row)
-
-
-_DECODE: dict[Kind, Callable[[dict[str, Any]], Any]] = {
-    "pairs": _pair,
-    "trajectories": _trajectory,
-}
-
-
-# -- schemas -------------------------------------------------------------------------------------
-
-
-@functools.cache
-def arrow_schema(kind: Kind) -> Any:
-    """The ``pyarrow.Schema`` of a kind of rows: the fields of the dataclass.
-
-    Null are only a pair's verification before it was verified, and what is None in it.
-    """
-    pyarrow = _arrow()
-    text, small, big = pyarrow.string(), pyarrow.int32(), pyarrow.int64()
-    real, flag = pyarrow.float64(), pyarrow.bool_()
-
-    def fields(**columns: Any) -> list[Any]:
-        return [pyarrow.field(name, type_, nullable=False) for name, type_ in columns.items()]
-
-    def struct(**columns: Any) -> Any:
-        return pyarrow.struct(fields(**columns))
-
-    def list_of(type_: Any) -> Any:
-        return pyarrow.list_(pyarrow.field("element", type_, nullable=False))
-
-    where = {"env_id": text, "env_kwargs": text, "task_id": text, "split": text, "kind": text}
-    if kind == "trajectories":
-        transition = struct(
-            observation=text, action=text, reward=real, action_valid=flag, state_hash=text
-        )
-        columns = fields(
-            **where, goal=text, policy=text, seed=big, score=real, won=flag, truncated=flag,
-            final_observation=text, transitions=list_of(transition),
-        )  # fmt: skip
-    else:
-        turn = struct(observation=text, action=text)
-        columns = fields(
-            pair_id=text, **where, step=small,
-            state=struct(goal=text, observation=text, history=list_of(turn)),
-            admissible_actions=list_of(text), state_hash=text,
-            expert_action=text, alternative_action=text, alternative_count=small,
-            expert=text, policy=text, policy_revision=text, sampling=text, seed=big,
-            generator=text,
-        )  # fmt: skip
-        consequence = struct(
-            observation=text, state_hash=text, score=real, won=flag, failed=flag, action_valid=flag
-        )
-        known = {"method": text, "expert_cost": real, "alternative_cost": real, "verdict": text}
-        maybe = [pyarrow.field(name, real) for name in ("regret", "confidence")]
-        reading = pyarrow.struct([*fields(**known), *maybe])
-        verification = pyarrow.struct(
-            [
-                *fields(admissible=flag, expert=consequence, alternative=consequence),
-                pyarrow.field("commute", flag),
-                pyarrow.field("hindsight", reading),
-                pyarrow.field("informed", reading),
-                *fields(verifier=text),
-            ]
-        )
-        columns.append(pyarrow.field("verification", verification))
-    return pyarrow.schema(columns)
-
-
-def _arrow() -> ModuleType:
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtra(
-            'pyarrow is not installed. Run: pip install "agentic-critical-training[data]".'
-        ) from error
-    return pyarrow
-
-
-def _parquet() -> ModuleType:
-    _arrow()
-    import pyarrow.parquet
-
-    return pyarrow.parquet

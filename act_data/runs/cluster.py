@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import Any
 
 from act_data.errors import NoCluster
-from act_data.schema import SCHEMA_VERSION
-from act_data.work import Advance, Done, Job, Part, Result, done, packed, portable
+from act_data.runs.work import Advance, Done, Job, Part, Result, done, packed, portable
+from act_data.storage.schema import SCHEMA_VERSION
 from act_envs import __version__
 from act_envs.errors import MissingExtra
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from act_data.errors import ModelNotFound
 from act_data.models import load_model, split_revision
-from act_data.policies import Policy, Query, Sample, Sampling
+from act_data.policies.base import Policy, Query, Sample, Sampling
 from act_data.prompts import action_prompt, parse_answer
 
 Model = TypeVar("Model", bound=Policy)

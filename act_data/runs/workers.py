@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from act_data.errors import WorkerDied
-from act_data.work import Advance, Done, Job, Part, done, packed, portable
+from act_data.runs.work import Advance, Done, Job, Part, done, packed, portable
 
 _LIVES = 2  # workers that may die of a part
 _CLOSING = 5.0  # seconds that a worker has to close what its job has opened

@@ -1,7 +1,8 @@
 """What a run does with its items, and with a part of them: the same here and in any process.
 
 A part becomes the bytes of its file, and these follow from the job and the items alone. Who works
-on which part, and when, is decided elsewhere: :mod:`act_data.workers`, :mod:`act_data.cluster`.
+on which part, and when, is decided elsewhere: :mod:`act_data.runs.workers`,
+:mod:`act_data.runs.cluster`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from act_data.schema import Kind, parquet_bytes
+from act_data.storage.schema import Kind
+from act_data.storage.tables import parquet_bytes
 from act_data.types import ContrastPair, Trajectory
 from act_envs.errors import UnknownArgument
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from act_data.records import NotUnderstood, Record, Seen
+from act_data.records.record import NotUnderstood, Record, Seen
 
 SOURCE = "human"
 

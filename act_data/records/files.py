@@ -1,8 +1,8 @@
 """Files of recorded episodes, read into records.
 
 Two formats are known, and told apart by what stands in them: conversations
-(:mod:`act_data.conversations`), as a JSON list or as lines, and logs of WebShop's site
-(:mod:`act_data.webshop_logs`), a file each.
+(:mod:`act_data.records.conversations`), as a JSON list or as lines, and logs of WebShop's site
+(:mod:`act_data.records.webshop_logs`), a file each.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from act_data.conversations import read_conversation
 from act_data.errors import DataCorrupt, DataNotFound
-from act_data.records import NotUnderstood, Record
-from act_data.webshop_logs import is_log, read_log
+from act_data.records.conversations import read_conversation
+from act_data.records.record import NotUnderstood, Record
+from act_data.records.webshop_logs import is_log, read_log
 
 
 def read_records(path: Path) -> list[Record]:

@@ -1,9 +1,10 @@
 """Who proposes actions: a policy turns queries into samples. It never sees an environment.
 
 A policy is stateless: what it answers to a query depends on the query, ``k`` and the policy's
-own parameters alone, never on other queries, on their order or on a global seed. (Servers add
-what they cannot promise: see :mod:`act_data.endpoint` and :mod:`act_data.vllm_engine`.) A scripted
-expert is no policy: it looks into the simulator (see ``act_data.rollout.play_expert``).
+own parameters alone, never on other queries, on their order or on a global seed. (What servers
+cannot promise is told in :mod:`act_data.policies.endpoint` and
+:mod:`act_data.policies.vllm_engine`.) A scripted expert is no policy: it looks into the simulator
+(see ``act_data.rollout.play_expert``).
 """
 
 from __future__ import annotations
@@ -204,21 +205,21 @@ def make_policy(
     if spec == "random-admissible":
         return RandomAdmissible()
     if spec == "hard-negative":
-        from act_data.hard_negative import HardNegative
+        from act_data.policies.hard_negative import HardNegative
 
         return HardNegative()
     if target:
         # Each of them imports what is optional, and imports this module.
         if scheme == "transformers":
-            from act_data.language import LanguageModel
+            from act_data.policies.language import LanguageModel
 
             return LanguageModel(target, sampling)
         if scheme == "vllm":
-            from act_data.vllm_engine import Vllm
+            from act_data.policies.vllm_engine import Vllm
 
             return Vllm(target, sampling)
         if scheme == "openai":
-            from act_data.endpoint import Endpoint
+            from act_data.policies.endpoint import Endpoint
 
             return Endpoint(target, sampling, base_url=base_url, concurrency=concurrency)
     # The scheme alone must find its long form as well.

@@ -1,4 +1,4 @@
-"""Judging actions with everything known, see :mod:`act_data.readings`."""
+"""Judging actions with everything known, see :mod:`act_data.verification.readings`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from act_data.readings import reading, take
 from act_data.types import Reading
+from act_data.verification.readings import reading, take
 from act_envs import TextEnv
 from act_envs.types import Snapshot
 

@@ -1,0 +1,1 @@
+"""Episodes that others recorded: reading their files, and playing them again."""

@@ -1,0 +1,1 @@
+"""Long work in a folder: cut into parts, done here, in processes or on a cluster, resumed."""

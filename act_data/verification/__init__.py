@@ -1,0 +1,1 @@
+"""Which of two actions is better: the readings of ``act-data verify``."""
