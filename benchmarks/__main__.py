@@ -27,7 +27,8 @@ RUNS = {
     "parity-scienceworld": ["parity", "scienceworld"],
     "parity-webshop": ["parity", "webshop"],
     "kills-scienceworld": ["kills"],
-    "pool": ["pool", "--soak"],
+    "pool": ["pool"],
+    "pool-soak": ["pool", "--soak"],
     "mining": ["mining"],
     "noise": ["noise"],
     "resume": ["resume"],
@@ -40,7 +41,7 @@ BESIDE_UPSTREAM = ("throughput-alfworld", "parity-alfworld")
 # They need what an extra brings: upstream's simulator and a Java.
 WITH_JAVA = (
     "throughput-scienceworld", "parity-scienceworld", "kills-scienceworld",
-    "pool", "mining", "noise",
+    "pool", "pool-soak", "mining", "noise",
 )  # fmt: skip
 
 

@@ -10,13 +10,18 @@ import json
 import os
 import platform
 import resource
+import subprocess
 import sys
 import time
+import timeit
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
 import psutil
+
+_TURNS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,32 @@ def cpu_seconds() -> float:
 
 
 def machine() -> str:
-    """The machine in words: processor, cores, Python."""
+    """The machine in words: processor, cores, Python, and how fast that is at this moment.
+
+    A machine that is shared can be twice as slow in one hour as in another: absolute figures of
+    two runs compare only where their loops take alike.
+    """
     model = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].partition(":")[2].strip() if names else model
-    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    loop = median(timeit.repeat("pass", number=_TURNS, timer=time.process_time)) / _TURNS
+    return (
+        f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"{1e9 * loop:.1f} ns for a turn of an empty loop"
+    )
+
+
+def commit() -> str:
+    """The commit that is measured, with ``-dirty`` where files differ from it, or ``""``."""
+    try:
+        return subprocess.check_output(
+            ("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"),
+            cwd=Path(__file__).parent, text=True, stderr=subprocess.DEVNULL,
+        ).strip()  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def publish(title: str, rows: Iterable[Row], json_path: Path | None) -> int:
@@ -73,7 +97,8 @@ def publish(title: str, rows: Iterable[Row], json_path: Path | None) -> int:
     Args:
         title: heading of the table.
         rows: the figures.
-        json_path: file for a list of ``{"name", "value", "unit", "target", "holds"}``.
+        json_path: file for ``machine``, ``commit`` and ``rows``, a list of ``{"name", "value",
+            "unit", "target", "holds"}``.
 
     Returns:
         0, or 1 when a target is missed.
@@ -83,7 +108,8 @@ def publish(title: str, rows: Iterable[Row], json_path: Path | None) -> int:
     table = [("figure", "value", "target", "")]
     table += [(r.name, f"{r.value:,.4g} {r.unit}", r.target, verdict[r.holds]) for r in rows]
     widths = [max(len(line[column]) for line in table) for column in range(4)]
-    print(f"{title}\n{machine()}\n")
+    measured = {"machine": machine(), "commit": commit()}
+    print(f"{title}\n{measured['machine']}\n")
     for number, line in enumerate(table):
         print("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip())
         if number == 0:
@@ -91,7 +117,8 @@ def publish(title: str, rows: Iterable[Row], json_path: Path | None) -> int:
     if json_path is not None:
         records = [{**asdict(row), "holds": row.holds} for row in rows]
         json_path.parent.mkdir(parents=True, exist_ok=True)
-        json_path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps({**measured, "rows": records}, indent=1)
+        json_path.write_text(f"{text}\n", encoding="utf-8")
     missed = [row.name for row in rows if row.holds is False]
     if missed:
         print(f"\nmissed: {', '.join(missed)}", file=sys.stderr)
