@@ -7,24 +7,30 @@ what is wrong with it, and dropped.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from act_data.policies.base import Sample
+from act_data.policies.too_long import TOO_LONG
 from act_data.prompts import read_answer
 from act_data.runs.run import digest
 from act_data.types import AgentState
 from act_envs import TextEnv
 from act_envs.base import MAX_ACTION
 
-FAULTS = ("no_tag", "malformed", "empty", "overlong", "unprintable")
+FAULTS = ("no_tag", "malformed", "empty", "overlong", "unprintable", TOO_LONG)
 """Why an answer holds no action: those of :data:`act_data.prompts.Fault`; an action of more than
-``MAX_ACTION`` characters; one that holds characters that cannot be printed."""
+``MAX_ACTION`` characters; one that holds characters that cannot be printed; and the prompt was too
+long for the model, so that there is no answer."""
 
 COUNTS = ("states", "samples", *FAULTS, "as_expert", "duplicates", "pairs", "inadmissible")
 """What is counted. The samples are those with a fault, those read ``as_expert``, ``duplicates`` of
 another, and ``pairs``; of the pairs, ``inadmissible`` hold what the simulator did not offer."""
+
+
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(slots=True)
@@ -97,11 +103,17 @@ def distinct(
     return list(found.values()), counts
 
 
+def verb(action: str) -> str:
+    """The first word of an action, in lower case; empty where it has none."""
+    found = _WORD.search(action)
+    return found[0].lower() if found else ""
+
+
 def _action(sample: Sample) -> tuple[str | None, str]:
     """The action that an answer proposes, or else what is wrong with it."""
     action = sample.action
     if action is None:
-        return None, read_answer(sample.text)[1] or "no_tag"
+        return None, sample.fault or read_answer(sample.text)[1] or "no_tag"
     if len(action) > MAX_ACTION:
         return None, "overlong"
     return (action, "") if action.isprintable() else (None, "unprintable")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import gymnasium as gym
-
 from act_data.policies.base import Policy, Query, played
-from act_data.rollout import text_env
 from act_data.types import AgentState
+from act_envs import TextEnv
 from act_envs.types import Snapshot
 
 Seed = tuple[int, ...]
@@ -41,13 +39,15 @@ class Moment:
 
 @dataclass(frozen=True)
 class Player:
-    """A policy in an environment that has a step limit."""
+    """A policy in an environment."""
 
-    env: gym.Env[str, str]
+    env: TextEnv
     policy: Policy
 
     def episode(self, task_id: str, seed: Callable[[int], Seed]) -> list[Moment]:
         """All moments of an episode, the one after the last action included.
+
+        It ends by a step limit of the environment at the latest.
 
         Args:
             task_id: the task.
@@ -62,14 +62,20 @@ class Player:
 
     def after(self, moment: Moment, action: str) -> Moment:
         """The moment after an action, which leaves the one before as it is."""
-        text_env(self.env).restore(moment.snapshot)
+        self.env.restore(moment.snapshot)
         observation, _, terminated, truncated, info = self.env.step(action)
         before = moment.state
         past = (*before.history, (before.observation, action))
         state = AgentState(before.goal, observation, past)
         return self._moment(state, over=terminated or truncated, won=info["won"])
 
-    def finish(self, moments: Sequence[Moment], seed: Callable[[int, int], Seed]) -> list[bool]:
+    def finish(
+        self,
+        moments: Sequence[Moment],
+        seed: Callable[[int, int], Seed],
+        *,
+        until: int | None = None,
+    ) -> list[Moment]:
         """Play on from each of some moments to the end.
 
         All go on side by side, one action each in turn, so that a policy that answers many queries
@@ -78,21 +84,26 @@ class Player:
         Args:
             moments: where to begin.
             seed: of the sampling for the moment of a number (from 0) at a step.
+            until: play no further than this step; needed where the environment has no step limit.
 
         Returns:
-            Which of them were won.
+            Where each of them ended.
         """
         now = list(moments)
-        while live := [at for at, here in enumerate(now) if not here.over]:
+
+        def goes_on(here: Moment) -> bool:
+            return not here.over and (until is None or here.step < until)
+
+        while live := [at for at, here in enumerate(now) if goes_on(here)]:
             here = [now[at] for at in live]
             seeds = [seed(at, now[at].step) for at in live]
             queries = [Query(m.state, m.offered, s) for m, s in zip(here, seeds, strict=True)]
             answers = self.policy.sample(queries, 1)
             for at, [sample] in zip(live, answers, strict=True):
                 now[at] = self.after(now[at], played(sample))
-        return [moment.won for moment in now]
+        return now
 
     def _moment(self, state: AgentState, *, over: bool, won: bool) -> Moment:
-        inner = text_env(self.env)
-        offered = tuple(inner.admissible_actions()) if self.policy.needs_admissible else ()
-        return Moment(state, inner.snapshot(), offered, over, won)
+        env = self.env
+        offered = tuple(env.admissible_actions()) if self.policy.needs_admissible else ()
+        return Moment(state, env.snapshot(), offered, over, won)

@@ -16,19 +16,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Annotated, Any, Literal
 
 import tyro
 
-from act_data.analysis.floor import verb
+from act_data.alternatives import verb
 from act_data.errors import SchemaMismatch
-from act_data.runs.run import SUMMARY, Result, Run, versions
+from act_data.options import RunOptions
+from act_data.provenance import versions
+from act_data.runs.run import SUMMARY, Result, Run
 from act_data.storage.files import write_json
+from act_data.storage.pairs_by_task import PairsByTask
 from act_data.storage.schema import Kind
-from act_data.storage.tables import Table, content, data_files, stream
+from act_data.storage.tables import content, data_files, stream
 from act_data.types import ContrastPair
 from act_envs.errors import UnknownArgument, nearest
 
@@ -56,7 +58,7 @@ _Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filter:
+class Filter(RunOptions):
     """Leave out contrast pairs for named reasons, or keep all of them.
 
     Interrupt it whenever you like: the same command goes on where it stopped, to the same bytes.
@@ -72,19 +74,15 @@ class Filter:
         against: for leakage: data of evaluation tasks, pairs or trajectories.
         times_median: for imbalance: pairs of the same kind of task whose alternatives begin with
             the same verb make a group, which keeps at most so many times the groups' median size.
-        shard_size: tasks per part; what an interruption can cost.
-        progress: show a progress bar even when stderr is not a terminal.
     """
 
     pairs: Annotated[Path, tyro.conf.Positional]
-    out: Path
     drop: tuple[str, ...] = ()
     keep: Literal["all"] | None = None
     reading: Literal["hindsight", "informed"] = "hindsight"
     against: tuple[Path, ...] = ()
     times_median: float = 4.0
     shard_size: int = 64
-    progress: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,9 @@ def filter_pairs(config: Filter) -> dict[str, Any]:
         "times_median": config.times_median if "imbalance" in names else None,
         "versions": versions("pyarrow"),
     }
-    run = Run(config.out, request, _Tasks(config, names), "pairs", config.shard_size)
+    dropped = _decided(config, names)
+    tasks = PairsByTask(config.pairs, lambda pairs, at: _Task(pairs, dropped[at : at + len(pairs)]))
+    run = Run(config.out, request, tasks, "pairs", config.shard_size)
     summary = run.execute(_Sorter(tuple(names)), progress=config.progress)
     counts = summary["counts"]
     summary["filters"] = {
@@ -152,24 +152,6 @@ def _names(config: Filter) -> list[str]:
     return [name for name in REASONS if name in wanted]
 
 
-class _Tasks(Sequence[_Task]):
-    """The pairs of each task, in their order, read when they are asked for."""
-
-    def __init__(self, config: Filter, names: Sequence[str]) -> None:
-        self._pairs: Table[ContrastPair] = Table(config.pairs, "pairs")
-        self._dropped, starts = _decided(config, names)
-        self._bounds = [*pairwise([*starts, self._pairs.count])]
-
-    def __len__(self) -> int:
-        return len(self._bounds)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        start, stop = self._bounds[index]
-        return _Task(self._pairs.rows(start, stop), self._dropped[start:stop])
-
-
 @dataclass(frozen=True)
 class _Sorter:
     """The work: keep what stays of a task, and count the rest."""
@@ -190,17 +172,13 @@ class _Sorter:
 # -- decisions -----------------------------------------------------------------------------------
 
 
-def _decided(config: Filter, names: Sequence[str]) -> tuple[list[str | None], list[int]]:
-    """For each pair the filter that drops it, and where each task begins."""
+def _decided(config: Filter, names: Sequence[str]) -> list[str | None]:
+    """For each pair the filter that drops it."""
     rules = _rules(config, names)
     dropped: list[str | None] = []
-    starts: list[int] = []
     groups: dict[tuple[str, str], array[int]] = {}
     lots = array("Q")  # of each pair
-    task = None
     for at, row in enumerate(stream(config.pairs, "pairs", *_columns(names))):
-        if task != (task := (row["env_id"], row["env_kwargs"], row["task_id"], row["kind"])):
-            starts.append(at)
         found = next((name for name, drops in rules.items() if drops(row)), None)
         dropped.append(found)
         if found is None and "imbalance" in names:
@@ -212,14 +190,13 @@ def _decided(config: Filter, names: Sequence[str]) -> tuple[list[str | None], li
         for group in groups.values():
             for at in sorted(group, key=lambda at: (lots[at], at))[most:]:
                 dropped[at] = "imbalance"
-    return dropped, starts
+    return dropped
 
 
 def _columns(names: Sequence[str]) -> list[str]:
-    columns = ["pair_id", "env_id", "env_kwargs", "task_id", "kind"]
-    columns += ["expert_action", "alternative_action"]
+    columns = ["pair_id", "kind", "expert_action", "alternative_action"]
     if "leakage" in names:
-        columns += ["state", "state_hash"]
+        columns += ["task_id", "state", "state_hash"]
     elif "near_duplicates" in names:
         columns += ["state.goal", "state.observation"]
     if set(names) & {*_VERIFIED}:

@@ -20,12 +20,13 @@ from typing import Annotated, Any
 import gymnasium as gym
 import tyro
 
-from act_data.collect import json_object
-from act_data.records.files import content, read_records
+from act_data.options import EnvOptions, WorkOptions
+from act_data.provenance import program, versions
+from act_data.records.files import read_records, records_digest
 from act_data.records.record import Record
 from act_data.records.replay import REASONS, Rejected, Tasks, replayed
 from act_data.rollout import make_env
-from act_data.runs.run import Result, Run, versions
+from act_data.runs.run import Result, Run
 from act_data.splits import TRAIN
 from act_data.storage.files import replacing
 
@@ -33,7 +34,7 @@ REJECTED = "rejected.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import:
+class Import(EnvOptions, WorkOptions):
     """Turn episodes that others recorded into trajectories, where they replay and win.
 
     Reads conversations as ETO stores them (agent-eto/eto-sft-trajectory on the Hub: a JSON list or
@@ -51,21 +52,11 @@ class Import:
             {"simplifications": "teleportAction,openDoors,selfWateringFlowerPots,openContainers"}.
         shard_size: records per part; what an interruption can cost.
         allow_split: splits besides train whose tasks may be kept; never a test split.
-        workers: how many processes work, each with an environment of its own.
-        ray: address of a Ray cluster that works instead, such as auto or 127.0.0.1:6379.
-        progress: show a progress bar even when stderr is not a terminal.
     """
 
     file: Annotated[Path, tyro.conf.Positional]
-    env: str
-    out: Path
     source: str | None = None
-    env_kwargs: str = "{}"
     shard_size: int = 64
-    allow_split: tuple[str, ...] = ()
-    workers: int = 1
-    ray: str | None = None
-    progress: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +67,7 @@ class _Importer:
     env_kwargs: dict[str, Any]
     source: str | None
     allow_split: tuple[str, ...]
+    generator: str
 
     @contextmanager
     def open(self) -> Iterator[Callable[[Record], Result]]:
@@ -90,7 +82,9 @@ class _Importer:
                 raise Rejected("not_understood", detail=record.fault)
             task_id = tasks.find(record)
             kind = env.reset(options={"task_id": task_id})[1]["kind"]
-            trajectory = replayed(env, record, task_id, self.source, self.allow_split)
+            trajectory = replayed(
+                env, record, task_id, self.source, self.allow_split, self.generator
+            )
         except Rejected as why:
             told = {
                 "record": record.place,
@@ -120,19 +114,19 @@ def import_records(config: Import) -> dict[str, Any]:
         RunLocked: another process works in it.
         UnknownArgument: an option has a value that cannot be used.
     """
-    kwargs = {**json_object(config.env_kwargs), "split": TRAIN, "step_limit": None}
+    kwargs = {**config.env_arguments(), "split": TRAIN, "step_limit": None}
     request = {
         "command": "import",
         "env": config.env,
         "env_kwargs": kwargs,
         "source": config.source,
         "allow_split": sorted(config.allow_split),
-        "records": content(config.file),
+        "records": records_digest(config.file),
         "versions": versions("pyarrow"),
     }
     run = Run(config.out, request, read_records(config.file), "trajectories", config.shard_size)
-    job = _Importer(config.env, kwargs, config.source, config.allow_split)
-    summary = run.execute(job, workers=config.workers, ray=config.ray, progress=config.progress)
+    job = _Importer(config.env, kwargs, config.source, config.allow_split, program())
+    summary = config.execute(run, job)
     with replacing(run.out / REJECTED) as file:
         file.writelines(f"{json.dumps(told, sort_keys=True)}\n".encode() for told in run.remarks())
     return summary

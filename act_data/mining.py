@@ -19,22 +19,28 @@ from pathlib import Path
 from typing import Any
 
 from act_data.alternatives import Alternative, distinct, pair_id
-from act_data.policies.base import PACKAGES, Policy, Query, check_seed, make_policy, seed_of
+from act_data.options import PolicyOptions, WorkOptions, positive
+from act_data.policies.base import (
+    Policy,
+    Query,
+    check_samples,
+    check_seed,
+    described,
+    seed_of,
+    versions_with,
+)
 from act_data.policies.hard_negative import REACH, foresee
-from act_data.prompts import PROMPT_VERSION
+from act_data.provenance import program
 from act_data.rollout import OpenEnvs, open_envs, replay, text_env
-from act_data.runs.run import Result, Run, versions
+from act_data.runs.run import Result, Run
 from act_data.splits import check_split
 from act_data.storage.tables import content, read_trajectories
 from act_data.types import ContrastPair, Trajectory
-from act_envs import __version__
 from act_envs.errors import UnknownArgument
-
-GENERATOR = f"act-data {__version__}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mine:
+class Mine(PolicyOptions, WorkOptions):
     """Make contrast pairs: the expert's action against what a policy proposes in its place.
 
     Interrupt it whenever you like: the same command goes on where it stopped, to the same bytes.
@@ -42,46 +48,18 @@ class Mine:
     Attributes:
         trajectories: what act-data collect wrote: a folder or a file.
         out: folder for the pairs; new, or begun by the same command.
-        policy: random-admissible, hard-negative (what comes closest to the expert's action, in
-            text and effect), transformers:PATH_OR_HUB_ID[@REVISION],
-            vllm:PATH_OR_HUB_ID[@REVISION], or openai:MODEL.
         k: samples per state.
-        history: past turns in the policy's prompt.
-        temperature: of the sampling; 0 takes the likeliest token.
-        top_p: nucleus of the sampling.
-        max_new_tokens: budget of one answer.
-        thinking: let the policy think first, if its chat template knows enable_thinking.
-        base_url: where openai: finds its endpoint, such as http://localhost:8000/v1; OpenAI's own
-            by default. A key is taken from the environment variable OPENAI_API_KEY.
-        concurrency: how many requests openai: keeps under way, in each of the workers.
         seed: seed of the sampling.
         limit: mine only so many states, drawn evenly from all; each gives up to K pairs.
         shard_size: trajectories per part; what an interruption can cost.
         allow_split: splits besides train whose tasks may enter the pairs; never a test split.
-        workers: how many processes work, each with environments of its own and the policy, model
-            included.
-        ray: address of a Ray cluster that works instead, such as auto or 127.0.0.1:6379.
-        progress: show a progress bar even when stderr is not a terminal.
     """
 
     trajectories: Path
-    out: Path
-    policy: str = "random-admissible"
     k: int = 4
-    history: int = 2
-    temperature: float = 1.0
-    top_p: float = 1.0
-    max_new_tokens: int = 32
-    thinking: bool = False
-    base_url: str | None = None
-    concurrency: int = 8
     seed: int = 0
     limit: int | None = None
-    shard_size: int = 8
     allow_split: tuple[str, ...] = ()
-    workers: int = 1
-    ray: str | None = None
-    progress: bool = False
 
 
 @dataclass(slots=True)
@@ -108,6 +86,7 @@ class _Miner:
     policy: Policy
     k: int
     seed: int
+    generator: str
 
     @contextmanager
     def open(self) -> Iterator[Callable[[_Item], Result]]:
@@ -160,7 +139,7 @@ class _Miner:
             policy_revision=self.policy.revision,
             sampling=json.dumps({**self.policy.sampling, "k": self.k}, sort_keys=True),
             seed=self.seed,
-            generator=GENERATOR,
+            generator=self.generator,
         )
 
 
@@ -180,19 +159,7 @@ def mine(config: Mine) -> dict[str, Any]:
         RunLocked: another process works in it.
         UnknownArgument: an option has a value that cannot be used.
     """
-    return mine_with(
-        make_policy(
-            config.policy,
-            history=config.history,
-            temperature=config.temperature,
-            max_new_tokens=config.max_new_tokens,
-            top_p=config.top_p,
-            thinking=config.thinking,
-            base_url=config.base_url,
-            concurrency=config.concurrency,
-        ),
-        config,
-    )
+    return mine_with(config.make_policy(), config)
 
 
 def mine_with(policy: Policy, config: Mine) -> dict[str, Any]:
@@ -201,23 +168,22 @@ def mine_with(policy: Policy, config: Mine) -> dict[str, Any]:
     The run is known by the policy's name, revision and sampling: these must tell two policies
     apart.
     """
-    if config.k < 1 or (config.limit is not None and config.limit < 1):
-        raise UnknownArgument(f"k={config.k} and limit={config.limit} must be at least 1.")
+    check_samples(config.k)
+    positive(config.limit)
     check_seed(config.seed)
     items = _items(list(read_trajectories(config.trajectories)), config)
     request = {
         "command": "mine",
         "k": config.k,
         "limit": config.limit,
-        "policy": {"name": policy.name, "revision": policy.revision, **policy.sampling},
+        "policy": described(policy),
         "seed": config.seed,
         "trajectories": content(config.trajectories),
-        "versions": {"prompt": PROMPT_VERSION, **versions("numpy", "pyarrow")},
+        "versions": versions_with(policy),
     }
-    request["versions"] |= versions(*PACKAGES.get(policy.name.partition(":")[0], ()))
     run = Run(config.out, request, items, "pairs", config.shard_size)
-    job = _Miner(policy, config.k, config.seed)
-    return run.execute(job, workers=config.workers, ray=config.ray, progress=config.progress)
+    job = _Miner(policy, config.k, config.seed, program())
+    return config.execute(run, job)
 
 
 def _items(trajectories: Sequence[Trajectory], config: Mine) -> list[_Item]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
@@ -117,7 +117,7 @@ def play(
         [[sample]] = policy.sample([query], 1)
         return played(sample)
 
-    return _episode(env, choose, task_id, name=policy.name, seed=seed, hashes=hashes)
+    return _episode(env, choose, task_id, name=policy.name, seed=seed, hashes=hashes, generator="")
 
 
 def play_expert(
@@ -127,6 +127,7 @@ def play_expert(
     *,
     expert: str | None = None,
     hashes: bool = False,
+    generator: str = "",
 ) -> Trajectory:
     """Play one task with an expert of the environment, until the end or until it gives up.
 
@@ -139,6 +140,7 @@ def play_expert(
         seed: recorded with the trajectory; experts do not draw.
         expert: the name of one of ``TextEnv.experts``, recorded too; the usual one by default.
         hashes: record the hash of every state.
+        generator: program that stores it, recorded too.
 
     Raises:
         UnknownArgument: the environment has no such expert.
@@ -150,7 +152,7 @@ def play_expert(
     def choose(state: AgentState) -> str | None:
         return inner.expert_action(name) if len(state.history) < MAX_EXPERT_STEPS else None
 
-    return _episode(env, choose, task_id, name=name, seed=seed, hashes=hashes)
+    return _episode(env, choose, task_id, name=name, seed=seed, hashes=hashes, generator=generator)
 
 
 def replay(env: gym.Env[str, str], trajectory: Trajectory) -> Iterator[int]:
@@ -191,6 +193,50 @@ def replay(env: gym.Env[str, str], trajectory: Trajectory) -> Iterator[int]:
     same(end, "won", info["won"], trajectory.won)
 
 
+def as_trajectory(
+    env: gym.Env[str, str],
+    info: Mapping[str, Any],
+    transitions: Sequence[Transition],
+    *,
+    goal: str,
+    policy: str,
+    seed: int,
+    generator: str,
+    truncated: bool,
+    final_observation: str,
+) -> Trajectory:
+    """The episode that was played, as a row.
+
+    Args:
+        env: made with ``gym.make``; stands where the episode ended.
+        info: what it said last.
+        transitions: the steps, in order.
+        goal: the instruction.
+        policy: who acted.
+        seed: seed of the run.
+        generator: program that stores it, ``""`` where none does.
+        truncated: a step limit has ended the episode.
+        final_observation: what the last action gave.
+    """
+    assert env.spec is not None
+    return Trajectory(
+        env_id=env.spec.id,
+        env_kwargs=json.dumps(env.spec.kwargs, sort_keys=True),
+        task_id=info["task_id"],
+        split=info["split"],
+        kind=info["kind"],
+        goal=goal,
+        policy=policy,
+        seed=seed,
+        generator=generator,
+        score=info["score"],
+        won=info["won"],
+        truncated=truncated,
+        final_observation=final_observation,
+        transitions=tuple(transitions),
+    )
+
+
 def _episode(
     env: gym.Env[str, str],
     choose: Callable[[AgentState], str | None],
@@ -199,9 +245,9 @@ def _episode(
     name: str,
     seed: int,
     hashes: bool,
+    generator: str,
 ) -> Trajectory:
     inner = text_env(env)
-    assert env.spec is not None
     observation, info = env.reset(options={"task_id": task_id})
     goal = info["goal"]
     history: list[tuple[str, str]] = []
@@ -218,18 +264,14 @@ def _episode(
         )
         history.append((observation, action))
         observation, over = after, terminated or truncated
-    return Trajectory(
-        env_id=env.spec.id,
-        env_kwargs=json.dumps(env.spec.kwargs, sort_keys=True),
-        task_id=info["task_id"],
-        split=info["split"],
-        kind=info["kind"],
+    return as_trajectory(
+        env,
+        info,
+        transitions,
         goal=goal,
         policy=name,
         seed=seed,
-        score=info["score"],
-        won=info["won"],
+        generator=generator,
         truncated=truncated,
         final_observation=observation,
-        transitions=tuple(transitions),
     )

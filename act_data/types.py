@@ -56,6 +56,8 @@ class Trajectory:
         policy: who acted: an expert's name (``"explorer"``), or a policy's
             (``"random-admissible"``, a model's path).
         seed: seed of the run.
+        generator: program, version and commit that made the row, ``""`` where it was not stored
+            by a run.
         score: final score in [0, 1].
         won: full success.
         truncated: the step limit ended the episode.
@@ -71,6 +73,7 @@ class Trajectory:
     goal: str
     policy: str
     seed: int
+    generator: str
     score: float
     won: bool
     truncated: bool
@@ -144,7 +147,7 @@ class Verification:
         hindsight: judged with everything known, what the agent could not see included; None where
             it was not, or could not be.
         informed: judged by what the agent had observed; likewise.
-        verifier: program and version that made this.
+        verifier: program, version and commit that made this.
     """
 
     admissible: bool
@@ -187,7 +190,7 @@ class ContrastPair:
         policy_revision: which weights, ``""`` for a scripted policy.
         sampling: parameters of the sampling, as JSON with sorted keys (K among them).
         seed: seed of the mining run.
-        generator: program and version that made the row.
+        generator: program, version and commit that made the row.
         verification: what became of both actions, None where they were not executed.
     """
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -23,19 +23,21 @@ from typing import Annotated, Any, get_args
 import tyro
 
 from act_data.errors import ReplayMismatch
-from act_data.policies.base import PACKAGES, Policy, check_seed, make_policy, seed_of
+from act_data.options import PolicyOptions, WorkOptions
+from act_data.policies.base import Policy, check_seed, described, seed_of, versions_with
+from act_data.provenance import program, versions
 from act_data.rollout import OpenEnvs, open_envs, text_env
-from act_data.runs.run import Result, Run, versions
+from act_data.runs.run import Result, Run
+from act_data.storage.pairs_by_task import PairsByTask
 from act_data.storage.tables import Table, content
 from act_data.types import Consequence, ContrastPair, Verdict, Verification
 from act_data.verification.hindsight import Hindsight
 from act_data.verification.informed import Informed, Rollouts
-from act_envs import TextEnv, __version__
+from act_envs import TextEnv
 from act_envs.errors import UnknownArgument
 from act_envs.types import Snapshot
 
 _SCENE = attrgetter("state", "state_hash", "expert_action")
-VERIFIER = f"act-data {__version__}"
 _COUNTS = (
     "pairs", "admissible", "expert_refused", "same_state", "commute",
     *(f"{name}_{verdict}" for name in ("hindsight", "informed") for verdict in get_args(Verdict)),
@@ -43,7 +45,7 @@ _COUNTS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verify:
+class Verify(PolicyOptions, WorkOptions):
     """Execute both actions of every pair from the same state, and judge which is better.
 
     Interrupt it whenever you like: the same command goes on where it stopped, to the same bytes.
@@ -62,26 +64,16 @@ class Verify:
         policy: who continues, named as for act-data mine.
         rollout_steps: actions that a continuation may take.
         seed: seed of the worlds, of the continuations and of the sample.
-        shard_size: tasks per part; what an interruption can cost.
-        workers: how many processes work, each with environments of its own.
-        ray: address of a Ray cluster that works instead, such as auto or 127.0.0.1:6379.
-        progress: show a progress bar even when stderr is not a terminal.
     """
 
     pairs: Annotated[Path, tyro.conf.Positional]
-    out: Path
     hindsight: bool = True
     informed: bool = True
     worlds: int = 32
     rollouts: int = 0
-    policy: str = "random-admissible"
     rollout_steps: int = 30
     sample: int | None = None
     seed: int = 0
-    shard_size: int = 8
-    workers: int = 1
-    ray: str | None = None
-    progress: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +110,7 @@ def verify(config: Verify) -> dict[str, Any]:
     ):
         if value is not None and value < least:
             raise UnknownArgument(f"{name}={value} must be at least {least}.")
-    policy = make_policy(config.policy) if config.rollouts else None
+    policy = config.make_policy() if config.rollouts else None
     request = {
         "command": "verify",
         "pairs": content(config.pairs),
@@ -129,50 +121,35 @@ def verify(config: Verify) -> dict[str, Any]:
         and {
             "number": config.rollouts,
             "steps": config.rollout_steps,
-            "policy": policy.name,
-            "revision": policy.revision,
-            **policy.sampling,
+            "policy": described(policy),
         },
         "sample": config.sample,
         "seed": config.seed,
-        "versions": versions("numpy", "pyarrow"),
+        "versions": versions_with(policy) if policy else versions("numpy", "pyarrow"),
     }
-    if policy is not None:
-        request["versions"] |= versions(*PACKAGES.get(policy.name.partition(":")[0], ()))
-    run = Run(config.out, request, PairsByTask(config), "pairs", config.shard_size)
+    run = Run(config.out, request, to_verify(config), "pairs", config.shard_size)
     job = Verifier(
         hindsight=config.hindsight,
         informed=config.informed,
         worlds=config.worlds,
         seed=config.seed,
+        program=program(),
         rollouts=config.rollouts,
         steps=config.rollout_steps,
         policy=policy,
     )
-    return run.execute(job, workers=config.workers, ray=config.ray, progress=config.progress)
+    return config.execute(run, job)
 
 
-class PairsByTask(Sequence[TaskPairs]):
+def to_verify(config: Verify) -> PairsByTask[TaskPairs]:
     """The pairs of each task, in their order, read when they are asked for."""
-
-    def __init__(self, config: Verify) -> None:
-        self._pairs: Table[ContrastPair] = Table(config.pairs, "pairs")
-        ids, kinds, *named = self._pairs.columns(
-            "pair_id", "kind", "env_id", "env_kwargs", "task_id"
-        )
-        names = [*zip(*named, strict=True)]
-        starts = [at for at, name in enumerate(names) if not at or name != names[at - 1]]
-        self._bounds = [*pairwise([*starts, len(names)])]
-        self._judged = frozenset(_sample(ids, kinds, config))
-
-    def __len__(self) -> int:
-        return len(self._bounds)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[number] for number in range(*index.indices(len(self)))]
-        pairs = self._pairs.rows(*self._bounds[index])
-        return TaskPairs(pairs, self._judged.intersection(pair.pair_id for pair in pairs))
+    table: Table[ContrastPair] = Table(config.pairs, "pairs")
+    ids, kinds = table.columns("pair_id", "kind")
+    judged = frozenset(_sample(ids, kinds, config))
+    return PairsByTask(
+        config.pairs,
+        lambda pairs, _: TaskPairs(pairs, judged.intersection(pair.pair_id for pair in pairs)),
+    )
 
 
 def _sample(ids: Sequence[str], kinds: Sequence[str], config: Verify) -> Sequence[str]:
@@ -198,6 +175,7 @@ class Verifier:
     informed: bool
     worlds: int
     seed: int
+    program: str
     rollouts: int = 0
     steps: int = 0
     policy: Policy | None = None
@@ -217,7 +195,7 @@ class Verifier:
             readers = self._readers(env, pairs[0])  # they look at where they are
             scene = _Scene(env, here, pairs[0].expert_action)
             for pair in pairs:
-                facts = scene.facts(pair)
+                facts = scene.facts(pair, self.program)
                 if any(readers) and pair.pair_id in task.judged:
                     facts = scene.judged(facts, pair, *readers)
                 for name in _counted(facts):
@@ -255,8 +233,8 @@ class _Scene:
         self._env, self._here, self._action = env, here, action
         self._expert = self._consequence(action)
 
-    def facts(self, pair: ContrastPair) -> Verification:
-        """Execute the alternative of a pair."""
+    def facts(self, pair: ContrastPair, verifier: str) -> Verification:
+        """Execute the alternative of a pair; ``verifier`` is the program that does."""
         return Verification(
             admissible=self._offered(pair),
             expert=self._expert,
@@ -264,7 +242,7 @@ class _Scene:
             commute=None,
             hindsight=None,
             informed=None,
-            verifier=VERIFIER,
+            verifier=verifier,
         )
 
     def judged(

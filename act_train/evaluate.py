@@ -20,12 +20,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from act_data.collect import select
 from act_data.errors import RunLocked
+from act_data.options import select
 from act_data.policies.base import Policy, Query, Sample, check_seed, make_policy
 from act_data.prompts import PROMPT_VERSION
+from act_data.provenance import versions
 from act_data.rollout import make_env, play, play_expert, text_env
-from act_data.runs.run import digest, versions
+from act_data.runs.run import digest
 from act_data.types import Trajectory
 from act_envs.types import Task
 from act_train.errors import RecipeError, ResultMismatch

@@ -20,7 +20,7 @@ import tyro
 
 from act_data.collect import Collect, collect
 from act_data.mining import Mine, mine
-from act_data.verify import PairsByTask, Verifier, Verify, verify
+from act_data.verify import Verifier, Verify, to_verify, verify
 from benchmarks.table import Row, cpu_seconds, publish
 
 K = 4
@@ -111,17 +111,19 @@ def _at_once(folder: Path, quick: bool) -> Iterator[Row]:
 
 def _next_states(name: str, pairs: Path, quick: bool, bar: str) -> Iterator[Row]:
     """Both actions executed from each state, with the hashes of what follows."""
-    rate, number = _rate(Verifier(hindsight=False, informed=False, worlds=2, seed=0), pairs, quick)
+    rate, number = _rate(
+        Verifier(hindsight=False, informed=False, worlds=2, seed=0, program=""), pairs, quick
+    )
     yield Row(f"{name}: pairs a second with both next states, of {number:,}", rate, "/s", bar)
 
 
 def _regrets(pairs: Path, quick: bool) -> Iterator[Row]:
     """Readings of ALFWorld."""
-    exact = Verifier(hindsight=True, informed=False, worlds=2, seed=0)
+    exact = Verifier(hindsight=True, informed=False, worlds=2, seed=0, program="")
     yield Row(
         "ALFWorld: pairs a second with exact regrets", _rate(exact, pairs, quick)[0], "/s", ">= 100"
     )
-    seen = Verifier(hindsight=False, informed=True, worlds=32, seed=0)
+    seen = Verifier(hindsight=False, informed=True, worlds=32, seed=0, program="")
     yield Row(
         "ALFWorld: pairs a second judged by what was observed", _rate(seen, pairs, True)[0], "/s"
     )
@@ -129,7 +131,7 @@ def _regrets(pairs: Path, quick: bool) -> Iterator[Row]:
 
 def _rate(job: Verifier, pairs: Path, quick: bool) -> tuple[float, int]:
     """Pairs a second of CPU in a process that has done them before, and their number."""
-    tasks = PairsByTask(Verify(pairs=pairs, out=pairs))[:]
+    tasks = to_verify(Verify(pairs=pairs, out=pairs))[:]
     number = sum(len(task.pairs) for task in tasks)
     spent = []
     with job.open() as work:

@@ -19,7 +19,6 @@ alone.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -32,16 +31,18 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
+from act_data.alternatives import verb
 from act_data.analysis.bootstrap import Estimate, estimate, task_weights
-from act_data.analysis.noise import READINGS, aligned, write_text
+from act_data.analysis.noise import READINGS
+from act_data.analysis.table import aligned, titled
 from act_data.policies.base import seed_of
+from act_data.storage.files import write_text
 from act_data.storage.tables import stream
 from act_envs.errors import MissingExtra, UnknownArgument
 
 LABELS = ("assumed", *READINGS)
 FOLDS = 5
 
-_VERB = re.compile(r"\w+")
 _SEED = 0
 _BATCH = 2_000_000  # numbers at a time; bounds the memory of a bootstrap
 
@@ -126,24 +127,15 @@ def floor(config: Floor) -> list[FloorRow]:
 def floor_text(rows: Sequence[FloorRow]) -> str:
     """The rows for a terminal of 100 columns, in percent."""
     lines = [["label", "pairs", "tasks", "judge", "accuracy", "AUROC"]]
-    titles: dict[int, str] = {}
+    titles: dict[int, list[str]] = {}
     for source, some in groupby(rows, lambda row: (row.env_id, row.expert, row.policy)):
-        titles[len(lines)] = "\n{}: {} against {}".format(*source)
+        titles[len(lines)] = ["", "{}: {} against {}".format(*source)]
         for row in some:
             number, tasks = str(row.pairs), str(row.tasks)
             shown = (str(one) if one else "-" for one in (row.accuracy, row.auroc))
             lines.append([row.label, number, tasks, row.judge, *shown])
-    legend = "In percent; in brackets 95 % intervals, bootstrap over tasks.\n"
-    text = (
-        f"{titles[at]}\n{line}" if at in titles else line for at, line in enumerate(aligned(lines))
-    )
-    return "\n".join([legend, *text])
-
-
-def verb(action: str) -> str:
-    """The first word of an action, in lower case; empty where it has none."""
-    found = _VERB.search(action)
-    return found[0].lower() if found else ""
+    legend = "In percent; in brackets 95 % intervals, bootstrap over tasks."
+    return "\n".join([legend, "", *titled(aligned(lines), titles)])
 
 
 # -- data ----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ agree adds nothing to the width of an interval: with few tasks of many kinds it 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,8 +24,9 @@ import tyro
 from numpy.typing import NDArray
 
 from act_data.analysis.bootstrap import RESAMPLES, Estimate, estimate, task_weights
+from act_data.analysis.table import aligned, markdown, titled
 from act_data.errors import SchemaMismatch
-from act_data.storage.files import replacing
+from act_data.storage.files import write_text
 from act_data.storage.tables import stream
 from act_envs.errors import UnknownArgument
 
@@ -165,12 +166,6 @@ def noise(config: Noise) -> list[NoiseRow]:
     if config.markdown:
         write_text(config.markdown, noise_markdown(rows))
     return rows
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that is whole or absent."""
-    with replacing(path) as file:
-        file.write(text.encode())
 
 
 # -- rows ----------------------------------------------------------------------------------------
@@ -316,11 +311,7 @@ def noise_text(rows: Sequence[NoiseRow]) -> str:
             title.append(f"{row.reading}: {_how(row)}")
         if row.judged and (row.alternatives == "all" or row.admissible < 1):
             lines.append(_cells(row, "all" if row.alternatives == "all" else "admissible"))
-    text = aligned(lines)
-    shown = [
-        line for at in range(len(text) + 1) for line in (*titles.get(at, ()), *text[at : at + 1])
-    ]
-    return "\n".join([_LEGEND, "", *shown])
+    return "\n".join([_LEGEND, "", *titled(aligned(lines), titles)])
 
 
 def noise_markdown(rows: Sequence[NoiseRow]) -> str:
@@ -328,25 +319,12 @@ def noise_markdown(rows: Sequence[NoiseRow]) -> str:
     head = ["environment", "expert", "policy", "kind", "pairs", "tasks", "admissible", "reading"]
     head += ["alternatives", "judged", *(name.replace("_", " ") for name in _SHOWN)]
     head += ["noise (95 %)", "wrong (95 %)"]
-    lines = [head, ["---"] * len(head)]
+    lines = []
     for row in rows:
         named = [row.env_id, row.expert, row.policy, row.kind if row.kind is not None else "all"]
         named += [str(row.pairs), str(row.tasks), f"{100 * row.admissible:.1f}"]
         lines.append([*named, f"{row.reading}: {_how(row)}", *_cells(row, row.alternatives)])
-    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in lines)
-
-
-def aligned(lines: Iterable[Sequence[str]]) -> list[str]:
-    """Cells in columns: the first to the left, the others to the right."""
-    lines = [*lines]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        " ".join(
-            cell.rjust(width) if at else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
+    return markdown(head, lines)
 
 
 def _cells(row: NoiseRow, name: str) -> list[str]:

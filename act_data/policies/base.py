@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from act_data.prompts import render_answer
+from act_data.prompts import PROMPT_VERSION, render_answer
+from act_data.provenance import versions
 from act_data.types import AgentState
 from act_envs.base import MAX_ACTION
 from act_envs.errors import UnknownArgument, nearest
@@ -30,11 +31,14 @@ _SPECS = (
     "openai:<model>",
 )
 
-PACKAGES: Mapping[str, tuple[str, ...]] = {
+_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "transformers": ("torch", "transformers"),
     "vllm": ("torch", "transformers", "vllm"),
-}
-"""The packages whose versions can change a policy's answers, by the scheme of its name."""
+}  # whose versions can change a policy's answers, by the scheme of its name
+
+
+MAX_SAMPLES = 100_000
+"""Of one state. Those of thirty states fill some 300 MB; rows could count more (32 bits)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +81,13 @@ class Sample:
     Attributes:
         text: all that the policy said.
         action: the action in it, None when there is none to be read.
+        fault: why there is no answer at all, None where there is one
+            (see :mod:`act_data.policies.too_long`).
     """
 
     text: str
     action: str | None
+    fault: str | None = None
 
 
 def played(sample: Sample) -> str:
@@ -227,6 +234,33 @@ def make_policy(
     known = [s for s in specs if scheme and s.startswith(scheme)] or specs
     hint = f"Did you mean {known[0]!r}?" if len(known) == 1 else nearest(spec, known)
     raise UnknownArgument(f"unknown policy {spec!r}. {hint}")
+
+
+def described(policy: Policy) -> dict[str, Any]:
+    """A policy as the request of a run knows it: these must tell two policies apart."""
+    return {"name": policy.name, "revision": policy.revision, **policy.sampling}
+
+
+def versions_with(policy: Policy) -> dict[str, object]:
+    """Versions that can change the bytes of a run that asks a policy.
+
+    See :func:`act_data.provenance.versions`.
+    """
+    packages = _PACKAGES.get(policy.name.partition(":")[0], ())
+    return {"prompt": PROMPT_VERSION, **versions("numpy", "pyarrow", *packages)}
+
+
+def check_samples(k: int) -> None:
+    """Refuse a number of samples that cannot be held.
+
+    Raises:
+        UnknownArgument: it is not at least 1, or more than ``MAX_SAMPLES``.
+    """
+    if not 1 <= k <= MAX_SAMPLES:
+        raise UnknownArgument(
+            f"k={k} must be at least 1 and at most {MAX_SAMPLES:,}: all answers to the states of "
+            "an episode are in memory at once."
+        )
 
 
 def check_seed(seed: int) -> None:

@@ -24,6 +24,7 @@ from types import ModuleType
 from typing import Any, Self
 
 from act_data.errors import EndpointError, ModelNotFound, RequestRefused
+from act_data.policies.too_long import says_too_long
 from act_envs.errors import MissingExtra, UnknownArgument, nearest
 
 KEY = "OPENAI_API_KEY"
@@ -34,6 +35,10 @@ MAX_RETRY_AFTER = 600.0  # seconds that a server may ask us to wait
 _TRANSIENT = {408, 409, 425, 429}  # and all of 500 and more
 
 logger = logging.getLogger(__name__)
+
+
+class PromptTooLong(RequestRefused):
+    """The prompt, or the prompt with its answer, does not fit the model's context."""
 
 
 class _Transient(Exception):
@@ -104,7 +109,8 @@ class Completions:
         Raises:
             EndpointError: there is no answer, after all retries.
             ModelNotFound: the endpoint serves no such model.
-            RequestRefused: the request must be changed.
+            PromptTooLong: the prompt does not fit the model's context.
+            RequestRefused: the request must be changed otherwise.
         """
         for attempt in itertools.count(1):
             try:
@@ -141,7 +147,8 @@ class Completions:
                 return texts
             raise _Transient(f"{self._url} answered with no chat completion ({said}).")
         if status in (400, 422):
-            raise RequestRefused(
+            refused = PromptTooLong if says_too_long(response.text) else RequestRefused
+            raise refused(
                 f"{self._url} refuses the request ({status}: {said}). Change the option that it "
                 "speaks of; a smaller --history makes prompts shorter.",
                 response.text,

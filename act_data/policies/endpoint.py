@@ -8,14 +8,14 @@ The address is no part of the record, the model's name is.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from act_data.errors import RequestRefused
 from act_data.policies.base import Query, Sample, Sampling
-from act_data.policies.completions import Completions, check_url
+from act_data.policies.completions import Completions, PromptTooLong, check_url
+from act_data.policies.too_long import unanswered
 from act_data.prompts import Message, action_prompt, parse_answer
 from act_envs.errors import UnknownArgument
 
@@ -74,6 +74,8 @@ class Endpoint:
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         """``k`` answers to every query; with temperature 0 the same one ``k`` times.
 
+        Where the endpoint finds a prompt too long, they are ``k`` times that fault.
+
         Raises:
             EndpointError: no answer could be had, after all retries.
             ModelNotFound: the endpoint serves no such model.
@@ -83,12 +85,18 @@ class Endpoint:
         # A loop in a thread of its own: notebooks have one running in theirs. An exception here,
         # Ctrl-C above all, cancels all that is under way when the portal closes.
         with start_blocking_portal() as portal:
-            texts = portal.start_task_soon(self._all, queries, k).result()
-        return [[Sample(text, parse_answer(text)) for text in some] for some in texts]
+            return portal.start_task_soon(self._all, queries, k).result()
 
-    async def _all(self, queries: Sequence[Query], k: int) -> list[list[str]]:
+    async def _all(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         async with Completions(self._url, **self._limits) as client:
-            return await _together(self._answers(client, query, k) for query in queries)
+            return await _together(self._samples(client, query, k) for query in queries)
+
+    async def _samples(self, client: Completions, query: Query, k: int) -> list[Sample]:
+        try:
+            texts = await self._answers(client, query, k)
+        except PromptTooLong:
+            return unanswered(self.name, k)
+        return [Sample(text, parse_answer(text)) for text in texts]
 
     async def _answers(self, client: Completions, query: Query, k: int) -> list[str]:
         """``k`` answers with one request where the endpoint knows ``n``, else with one each."""
@@ -101,8 +109,12 @@ class Endpoint:
             return (await ask(0, 1))[:1] * k
         texts: list[str] = []
         if k > 1 and "n" not in self._unknown:
-            with contextlib.suppress(RequestRefused):  # if not for n, single requests will tell
+            try:
                 texts = (await ask(0, k))[:k]
+            except PromptTooLong:
+                raise
+            except RequestRefused:
+                pass  # if not for n, single requests will tell
             if len(texts) < k:
                 self._unknown.add("n")
         rest = await _together(ask(index, 1) for index in range(len(texts), k))
@@ -116,6 +128,8 @@ class Endpoint:
             body = self._body(messages, seed, n)
             try:
                 return await client.complete(body)
+            except PromptTooLong:
+                raise
             except RequestRefused as error:
                 named = [name for name in _OPTIONAL if name in body and name in error.said]
                 if not named:

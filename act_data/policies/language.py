@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from act_data.errors import ModelNotFound
 from act_data.models import load_model, split_revision
 from act_data.policies.base import Policy, Query, Sample, Sampling
+from act_data.policies.too_long import unanswered
 from act_data.prompts import action_prompt, parse_answer
 
 Model = TypeVar("Model", bound=Policy)
@@ -69,7 +70,10 @@ class LanguageModel:
         return reopen, (LanguageModel, self.name, target, self._chosen, self.revision)
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
-        """``k`` answers to every query; with temperature 0 the same one ``k`` times."""
+        """``k`` answers to every query; with temperature 0 the same one ``k`` times.
+
+        Where a prompt with its answer is too long for the model, they are ``k`` times that fault.
+        """
         return [self._answers(query, k) for query in queries]
 
     def _answers(self, query: Query, k: int) -> list[Sample]:
@@ -82,6 +86,9 @@ class LanguageModel:
             return_dict=True,
             return_tensors="pt",
         ).to(self._model.device)["input_ids"]
+        room = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        if room is not None and prompt.shape[1] + self._chosen.max_new_tokens > room:
+            return unanswered(self.name, k)
         rows = 1 if self._chosen.greedy else k
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(query.seed[0] | query.seed[1] << 32)

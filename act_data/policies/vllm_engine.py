@@ -14,6 +14,7 @@ from act_data.errors import ModelNotFound
 from act_data.models import find_model, split_revision
 from act_data.policies.base import Query, Sample, Sampling
 from act_data.policies.language import pinned, reopen
+from act_data.policies.too_long import says_too_long, unanswered
 from act_data.prompts import action_prompt, parse_answer
 from act_envs.errors import MissingExtra
 
@@ -59,9 +60,24 @@ class Vllm:
         return reopen, (Vllm, self.name, target, self._chosen, self.revision)
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
-        """``k`` answers to every query; with temperature 0 the same one ``k`` times."""
+        """``k`` answers to every query; with temperature 0 the same one ``k`` times.
+
+        Where the engine finds a prompt too long, they are ``k`` times that fault.
+        """
         if not queries:
             return []
+        try:
+            return self._answers(queries, k)
+        except ValueError as error:
+            if not says_too_long(str(error)):
+                raise
+        if len(queries) == 1:
+            return [unanswered(self.name, k)]
+        # One prompt that is too long refuses all: halves, until it stands alone.
+        half = len(queries) // 2
+        return self.sample(queries[:half], k) + self.sample(queries[half:], k)
+
+    def _answers(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         chosen = self._chosen
         params = [
             self._params(

@@ -32,7 +32,7 @@ def read_records(path: Path) -> list[Record]:
     return found
 
 
-def content(path: Path) -> str:
+def records_digest(path: Path) -> str:
     """A name of the files by their own names and bytes, wherever they lie."""
     total = hashlib.sha256()
     for file in _files(path):

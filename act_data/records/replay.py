@@ -9,7 +9,6 @@ score must be equal, where the page tells them.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ import gymnasium as gym
 
 from act_data.errors import ForbiddenSplit
 from act_data.records.record import Record, Seen
-from act_data.rollout import text_env
+from act_data.rollout import as_trajectory, text_env
 from act_data.splits import check_split
 from act_data.types import Trajectory, Transition
 from act_envs.errors import AssetsNotFound, UnknownTask
@@ -101,6 +100,7 @@ def replayed(
     task_id: str,
     source: str | None,
     allow_split: tuple[str, ...],
+    generator: str,
 ) -> Trajectory:
     """The record as a trajectory.
 
@@ -113,12 +113,12 @@ def replayed(
         task_id: its task.
         source: who acted, where the record shall not say it.
         allow_split: splits besides train whose tasks may be kept.
+        generator: program that makes the row.
 
     Raises:
         Rejected: it is not kept.
     """
     inner = text_env(env)
-    assert env.spec is not None
     observation, info = env.reset(options={"task_id": task_id})
     try:
         check_split(info["split"], allow_split)
@@ -143,20 +143,16 @@ def replayed(
         _compare(record.seen[steps], steps, observation, inner.admissible_actions(), info)
     if not info["won"]:
         raise Rejected("not_won", steps, f"score {info['score']:.4g}, failed: {info['failed']}")
-    return Trajectory(
-        env_id=env.spec.id,
-        env_kwargs=json.dumps(env.spec.kwargs, sort_keys=True),
-        task_id=info["task_id"],
-        split=info["split"],
-        kind=info["kind"],
+    return as_trajectory(
+        env,
+        info,
+        transitions,
         goal=goal,
         policy=record.source if source is None else source,
         seed=0,
-        score=info["score"],
-        won=True,
+        generator=generator,
         truncated=False,
         final_observation=observation,
-        transitions=tuple(transitions),
     )
 
 

@@ -11,17 +11,17 @@ import atexit
 import functools
 import pickle
 import socket
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack
-from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
+from act_data import provenance
 from act_data.errors import NoCluster
-from act_data.runs.work import Advance, Done, Job, Part, Result, done, packed, portable
-from act_data.storage.schema import SCHEMA_VERSION
-from act_envs import __version__
+from act_data.prompts import PROMPT_VERSION
+from act_data.runs.work import Advance, Done, Job, Part, Result, done, packed
 from act_envs.errors import MissingExtra
+from act_envs.vector.lifeline import portable
 
 _RETRIES = 3  # of a part whose process or node is lost
 _PATIENCE = 10.0  # seconds that a cluster has to take a connection
@@ -29,7 +29,11 @@ _AHEAD = 2  # parts in flight per processor: one that is done, one that waits
 
 
 def done_on_ray(
-    job: Job[Any], parts: Iterable[Part], advance: Advance, address: str
+    job: Job[Any],
+    parts: Iterable[Part],
+    advance: Advance,
+    address: str,
+    versions: Mapping[str, object],
 ) -> Generator[Done, None, None]:
     """Do parts on a Ray cluster, one on each of its processors at a time.
 
@@ -39,6 +43,7 @@ def done_on_ray(
         advance: told of progress, part by part.
         address: what ``ray.init`` takes, such as ``"auto"`` or ``"127.0.0.1:6379"``; not looked at
             where this process is on a cluster already.
+        versions: what the request of the run names; nodes must have the same.
 
     Yields:
         The parts in the order in which they get done.
@@ -60,13 +65,13 @@ def done_on_ray(
             f"there is no Ray cluster at {address!r} ({error}). Start one with: ray start --head"
         ) from error
     try:
-        stored, versions = ray.put(request), _versions()
+        stored = ray.put(request)
         task = ray.remote(num_cpus=1, max_retries=_RETRIES)(_task)
         flying: dict[Any, int] = {}
         while True:
             room = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
             while len(flying) < room and (part := next(parts, None)) is not None:
-                flying[task.remote(stored, part, versions)] = part.index
+                flying[task.remote(stored, part, dict(versions))] = part.index
             if not flying:
                 return
             [ready], _ = ray.wait([*flying], num_returns=1)
@@ -106,29 +111,38 @@ def _look_for(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
-def _versions() -> dict[str, object]:
-    """What must be the same everywhere, or the bytes of a part would depend on who does it."""
-    return {
-        "act-data": __version__,
-        "schema": SCHEMA_VERSION,
-        **{name: version(name) for name in ("numpy", "pyarrow")},
-    }
-
-
 # -- on the nodes --------------------------------------------------------------------------------
 
 
 def _task(request: bytes, part: Part, versions: dict[str, object]) -> Done | Exception:
     """A part, or what went wrong: Ray would dress an exception up."""
     try:
-        if _versions() != versions:
-            raise NoCluster(
-                f"a node has {_versions()}, the process that asks it {versions}. "
-                "Install the same versions on all nodes."
-            )
+        _check(versions)
         return done(_opened(request), part, lambda _count: None)
     except Exception as error:  # noqa: BLE001 - the process that asked raises it
         return portable(error)
+
+
+def _check(versions: Mapping[str, object]) -> None:
+    """Refuse to work where the bytes of a part could be others.
+
+    Raises:
+        NoCluster: something here has another version.
+    """
+    own = ("act-data", "schema", "prompt")
+    here = provenance.versions(*(name for name in versions if name not in own))
+    here["prompt"] = PROMPT_VERSION
+    wanted = dict(versions)
+    if "act-data" in wanted and "+" not in str(here["act-data"]):
+        # It was copied without its commit, which nobody can compare.
+        wanted["act-data"] = str(wanted["act-data"]).partition("+")[0]
+    other = sorted(name for name in wanted if here[name] != wanted[name])
+    if other:
+        told = "; ".join(f"{name} is {here[name]}, not {wanted[name]}" for name in other)
+        raise NoCluster(
+            f"a node of the cluster has other versions than the process that asks it: {told}. "
+            "Install the same versions on all nodes."
+        )
 
 
 @functools.lru_cache(maxsize=1)

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -27,12 +26,11 @@ from act_data.runs.cluster import done_on_ray
 from act_data.runs.work import Job, Part, Result, done_here
 from act_data.runs.workers import done_by_workers
 from act_data.storage.files import leftovers, replacing, write_json
-from act_data.storage.schema import SCHEMA_VERSION, Kind
+from act_data.storage.schema import Kind
 from act_data.storage.tables import part_name, read_notes
-from act_envs import __version__
 from act_envs.errors import UnknownArgument
 
-__all__ = ["Job", "Result", "Run", "differences", "digest", "versions"]
+__all__ = ["Job", "Result", "Run", "differences", "digest"]
 
 REQUEST, SUMMARY, LOCK = "run.json", "summary.json", ".lock"
 
@@ -101,7 +99,7 @@ class Run(Generic[Item]):
             work = partial(advance, worked=True)
             workers = min(workers, len(todo))
             if ray is not None and todo:
-                doing = done_on_ray(job, parts, work, ray)
+                doing = done_on_ray(job, parts, work, ray, self.request.get("versions", {}))
             elif workers > 1:
                 doing = done_by_workers(job, parts, work, workers)
             else:
@@ -134,17 +132,6 @@ class Run(Generic[Item]):
                 notes[part] = read_notes(self._path(part), self.kind)
                 advance(len(self._items(part)), worked=False)
         return notes
-
-
-def versions(*distributions: str) -> dict[str, object]:
-    """Versions that can change the bytes of a run: this program's, its schema's, and others'."""
-    found: dict[str, object] = {"act-data": __version__, "schema": SCHEMA_VERSION}
-    for name in distributions:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
 
 
 def digest(value: object) -> str:

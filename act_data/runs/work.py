@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import pickle
-import traceback
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -127,14 +126,3 @@ def packed(job: Job[Any]) -> bytes:
             f"the work cannot be sent to other processes ({error}). Do it in this one: workers=1 "
             "and no ray."
         ) from error
-
-
-def portable(error: Exception) -> Exception:
-    """The error as it can be sent, with a note of where it comes from."""
-    where = "".join(traceback.format_exception(error))
-    try:
-        error = pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - of an unusual class; what it says is what counts
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    error.add_note(f"In a worker process:\n{where}")
-    return error

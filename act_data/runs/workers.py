@@ -10,28 +10,27 @@ queue which all of a pool share leaves the pool waiting for ever. Here each has 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Generator, Iterable
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from act_data.errors import WorkerDied
-from act_data.runs.work import Advance, Done, Job, Part, done, packed, portable
+from act_data.runs.work import Advance, Done, Job, Part, done, packed
+from act_envs.errors import UnknownArgument
+from act_envs.vector.lifeline import end_with, portable
 
 _LIVES = 2  # workers that may die of a part
 _CLOSING = 5.0  # seconds that a worker has to close what its job has opened
 _NEWS = 0.1  # seconds between two messages about progress
-_LOOK = 0.5  # seconds between looks at whether the parent still lives
-_PR_SET_PDEATHSIG = 1
 
 
 def done_by_workers(
@@ -52,10 +51,12 @@ def done_by_workers(
         The parts in the order in which they get done. Close the iterator to end the processes.
 
     Raises:
-        UnknownArgument: the job cannot be sent to another process.
+        UnknownArgument: the job cannot be sent to another process, or the script that calls this
+            cannot be imported by one.
         WorkerDied: two processes died of the same part.
         Exception: what the job raises.
     """
+    _check_script()
     request, deaths, parts = packed(job), Counter[int](), iter(parts)
     crew: list[_Worker] = []
     try:
@@ -97,6 +98,20 @@ def done_by_workers(
         deadline = time.monotonic() + _CLOSING
         for worker in crew:
             worker.end(deadline)
+
+
+def _check_script() -> None:
+    """Refuse a script that new processes could not import again: they would die of it.
+
+    Raises:
+        UnknownArgument: there is no file of it, as of one that was read from stdin.
+    """
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script is not None and not Path(script).exists():
+        raise UnknownArgument(
+            f"worker processes import the running script again, and {script} is no file. Save the "
+            "script in a file, or take workers=1."
+        )
 
 
 class _Worker:
@@ -180,10 +195,7 @@ def _main(pipe: Connection, request: bytes, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     signal.signal(signal.SIGTERM, _leave)
-    if sys.platform == "linux":
-        # The system sends it when the thread that started us ends, which is later than we.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    end_with(parent, by_signal=True)  # the thread that started us waits for our end
     with contextlib.suppress(BrokenPipeError, EOFError):  # the parent is gone
         try:
             _serve(pipe, request)
@@ -212,10 +224,3 @@ class _Teller:
 
 def _leave(*_: object) -> None:
     sys.exit(1)
-
-
-def _leave_with(parent: int) -> None:
-    """End with the parent, whatever the main thread is doing."""
-    while os.getppid() == parent:
-        time.sleep(_LOOK)
-    os._exit(1)

@@ -42,8 +42,13 @@ def leftovers(folder: Path) -> list[Path]:
     return sorted(folder.glob(f".*{_SUFFIX}"))
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file that is whole or absent."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
 def write_json(path: Path, value: Mapping[str, object]) -> None:
     """Write readable JSON with sorted keys: equal values give equal bytes."""
-    with replacing(path) as file:
-        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
-        file.write(f"{text}\n".encode())
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    write_text(path, f"{text}\n")

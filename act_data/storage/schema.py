@@ -1,6 +1,7 @@
 """How rows are stored: one Arrow schema per kind of record, and the way there and back.
 
-Bump ``SCHEMA_VERSION`` with any change: readers refuse other versions instead of guessing.
+Bump ``SCHEMA_VERSION`` with any change: readers refuse other versions instead of guessing. Every
+row holds it too, for data that went through other programs and lost the metadata of their files.
 pyarrow (extra ``data``) is imported when it is asked for.
 """
 
@@ -24,7 +25,8 @@ from act_data.types import (
 )
 from act_envs.errors import MissingExtra
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+VERSION_COLUMN = "schema_version"
 
 Kind = Literal["pairs", "trajectories"]
 _Value = TypeVar("_Value", AgentState, tuple[str, ...])
@@ -32,7 +34,7 @@ _Value = TypeVar("_Value", AgentState, tuple[str, ...])
 
 @functools.cache
 def arrow_schema(kind: Kind) -> Any:
-    """The ``pyarrow.Schema`` of a kind of rows: the fields of the dataclass.
+    """The ``pyarrow.Schema`` of a kind of rows: the fields of the dataclass, then their version.
 
     Null are only a pair's verification before it was verified, and what is None in it.
     """
@@ -55,8 +57,8 @@ def arrow_schema(kind: Kind) -> Any:
             observation=text, action=text, reward=real, action_valid=flag, state_hash=text
         )
         columns = fields(
-            **where, goal=text, policy=text, seed=big, score=real, won=flag, truncated=flag,
-            final_observation=text, transitions=list_of(transition),
+            **where, goal=text, policy=text, seed=big, generator=text, score=real, won=flag,
+            truncated=flag, final_observation=text, transitions=list_of(transition),
         )  # fmt: skip
     else:
         turn = struct(observation=text, action=text)
@@ -84,7 +86,7 @@ def arrow_schema(kind: Kind) -> Any:
             ]
         )
         columns.append(pyarrow.field("verification", verification))
-    return pyarrow.schema(columns)
+    return pyarrow.schema([*columns, *fields(**{VERSION_COLUMN: small})])
 
 
 def encoded(value: Any) -> Any:
@@ -111,6 +113,7 @@ _VERIFIED = {
 
 
 def _pair(row: dict[str, Any]) -> ContrastPair:
+    del row[VERSION_COLUMN]
     state = row["state"]
     history = tuple((turn["observation"], turn["action"]) for turn in state["history"])
     row["state"] = _shared(AgentState(state["goal"], state["observation"], history))
@@ -133,6 +136,7 @@ def _shared(value: _Value) -> _Value:
 
 
 def _trajectory(row: dict[str, Any]) -> Trajectory:
+    del row[VERSION_COLUMN]
     row["transitions"] = tuple(Transition(**step) for step in row["transitions"])
     return Trajectory(**row)
 

@@ -23,6 +23,7 @@ from act_data.storage.files import replacing
 from act_data.storage.schema import (
     DECODERS,
     SCHEMA_VERSION,
+    VERSION_COLUMN,
     Kind,
     arrow,
     arrow_schema,
@@ -87,10 +88,11 @@ def _write(
         }
     )
     rows = iter(rows)
+    own = {VERSION_COLUMN: SCHEMA_VERSION}
     with parquet().ParquetWriter(
         file, schema, compression="zstd", compression_level=3, write_page_checksum=True
     ) as writer:
-        while group := [encoded(row) for row in itertools.islice(rows, ROW_GROUP)]:
+        while group := [{**encoded(row), **own} for row in itertools.islice(rows, ROW_GROUP)]:
             writer.write_table(pyarrow.Table.from_pylist(group, schema), row_group_size=ROW_GROUP)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from statistics import fmean
 
-from act_data.policies.base import Policy, Query, played, seed_of
+from act_data.continuations import Moment, Player
+from act_data.policies.base import Policy, seed_of
 from act_data.types import AgentState, Reading
 from act_data.verification.readings import judge, take
 from act_envs import TextEnv
@@ -109,9 +110,9 @@ class Rollouts:
         steps: int,
         seed: Sequence[int],
     ) -> None:
-        self._env, self._state, self._action = env, state, action
-        self._policy, self._number, self._steps, self._seed = policy, number, steps, seed
-        self._here = env.snapshot()
+        self._player, self._action = Player(env, policy), action
+        self._here = Moment(state, env.snapshot(), (), over=False, won=False)
+        self._number, self._steps, self._seed = number, steps, seed
 
     def read(self, alternative: str) -> Reading:
         """Compare the alternative with the expert's action.
@@ -120,7 +121,7 @@ class Rollouts:
             alternative: the action, as it would be given to ``step``.
         """
         mine, theirs = self._expert, self._costs(alternative)
-        method = f"rollouts:{self._number}:{self._policy.name}"
+        method = f"rollouts:{self._number}:{self._player.policy.name}"
         if math.inf in (min(mine), min(theirs)) and min(mine) == min(theirs):
             return Reading(method, math.inf, math.inf, None, "unknown", None)
         mine, theirs = ([min(cost, self._steps) for cost in costs] for costs in (mine, theirs))
@@ -133,20 +134,12 @@ class Rollouts:
         return self._costs(self._action)
 
     def _costs(self, action: str) -> list[float]:
-        return [self._cost(action, number) for number in range(self._number)]
+        """How many actions each rollout took to win, infinity where it did not."""
+        begun = self._here.step
 
-    def _cost(self, action: str, number: int) -> float:
-        """How many actions a rollout took to win, infinity where it did not."""
-        env, state = self._env, self._state
-        env.restore(self._here)
-        for taken in range(1, self._steps + 1):
-            observation, _, _, _, info = env.step(action)
-            if env.terminated:
-                return taken if info["won"] else math.inf
-            past = (*state.history, (state.observation, action))
-            state = AgentState(state.goal, observation, past)
-            offered = tuple(env.admissible_actions()) if self._policy.needs_admissible else ()
-            query = Query(state, offered, seed_of(*self._seed, number, taken))
-            [[sample]] = self._policy.sample([query], 1)
-            action = played(sample)
-        return math.inf
+        def seed(number: int, step: int) -> tuple[int, ...]:
+            return seed_of(*self._seed, number, step - begun)
+
+        after = [self._player.after(self._here, action)] * self._number
+        ends = self._player.finish(after, seed, until=begun + self._steps)
+        return [end.step - begun if end.won else math.inf for end in ends]

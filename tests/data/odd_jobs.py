@@ -51,7 +51,9 @@ class OddJob:
         if item == self.fatal and len(list(self.diary.glob("died-*"))) < self.deaths:
             (self.diary / f"died-{os.getpid()}").touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        row = Trajectory("e", "{}", f"{item}", "train", "k", "g", "p", 0, 1.0, True, False, "", ())
+        row = Trajectory(
+            "e", "{}", f"{item}", "train", "k", "g", "p", 0, "", 1.0, True, False, "", ()
+        )
         return Result([row], "k", Counter(seen=1))
 
     def unlock(self) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from act_data.collect import Collect, collect, select
+from act_data.collect import Collect, collect
 from act_data.errors import ForbiddenSplit, RunConflict
+from act_data.options import select
 from act_data.storage.tables import read_trajectories
 from act_envs.errors import UnknownArgument, UnknownSplit, UnknownTask
 from act_envs.toy import ToySimulator

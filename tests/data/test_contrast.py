@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from act_data.cli import main
+from act_data.continuations import Moment, Player
 from act_data.contrast import Contrast, contrast, contrast_with
 from act_data.errors import ForbiddenSplit, RunConflict
 from act_data.policies.base import Query, Sample
@@ -181,7 +183,54 @@ def test_every_query_has_a_seed_of_its_own_and_spelling_makes_no_difference(tmp_
     assert counts["inadmissible"] == counts["states"]
     assert counts["duplicates"] == 2 * counts["states"]
     assert counts["no_tag"] + counts["empty"] + counts["malformed"] == counts["states"]
-    assert counts["continuations"] == 6 * counts["states"]
+    assert counts["same_state"] == counts["states"], "to look changes as little as to fly"
+    assert counts["continuations"] == 4 * counts["states"]
+
+
+def test_proposals_that_lead_to_one_state_are_tried_once(tmp_path: Path) -> None:
+    class Synonyms(Scout):
+        """Proposes what changes nothing, twice, and what a scout would do."""
+
+        def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+            found = super().sample(queries, k)
+            idle = [Sample(text, text) for text in ("look", "fly")]
+            return [[*idle, *some[: k - 2]] for some in found] if k > 1 else found
+
+    pairs, summary = _run(tmp_path, Synonyms(0.7), continuations=2)
+    counts = summary["counts"]
+    assert counts["same_state"] == counts["states"] > 0
+    assert counts["continuations"] == 2 * (counts["proposals"] - counts["same_state"])
+    named = {action for pair in pairs for action in (pair.expert_action, pair.alternative_action)}
+    assert "look" in named
+    assert "fly" not in named
+
+
+@pytest.mark.parametrize(("wins", "rows"), [(6, 0), (7, 1), (8, 1)])
+def test_a_share_of_wins_is_met_by_its_own_fraction(
+    tmp_path: Path, monkeypatch, wins: int, rows: int
+) -> None:
+    """In floating point 0.28 * 25 is more than 7."""
+
+    def finish(self: Player, moments: Sequence[Moment], seed: Any) -> list[Moment]:
+        return [replace(one, won=at < wins) for at, one in enumerate(moments)]
+
+    monkeypatch.setattr(Player, "finish", finish)
+    options = {"tasks": ("fetch:1",), "states": 1, "continuations": 25, "k": 2}
+    _, summary = _run(tmp_path, Pair(), win_share=0.28, **options)
+    assert summary["rows"] == rows
+
+
+class Pair(Scout):
+    """Proposes to wait and to go elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+
+    def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+        if k == 1:
+            return super().sample(queries, k)
+        ways = [next(a for a in q.admissible_actions if a[:2] == "go") for q in queries]
+        return [[Sample(text, text) for text in (way, "wait")] for way in ways]
 
 
 class Babbler(Scout):
@@ -285,6 +334,7 @@ def test_test_tasks_are_never_played(tmp_path: Path) -> None:
     ("wrong", "message"),
     [
         ({"k": 1}, "k=1 must be at least 2"),
+        ({"k": 100_001}, "at most 100,000: all answers"),
         ({"continuations": 0}, "continuations=0"),
         ({"win_share": 0.0}, "win_share=0.0"),
         ({"win_share": 1.5}, "win_share=1.5"),

@@ -24,7 +24,7 @@ pytest.importorskip("httpx2")
 
 from act_data.errors import EndpointError, ModelNotFound
 from act_data.policies import completions
-from act_data.policies.base import Query, Sampling, make_policy, seed_of
+from act_data.policies.base import Query, Sample, Sampling, make_policy, seed_of
 from act_data.policies.endpoint import Endpoint
 from act_data.prompts import action_prompt
 from act_data.types import AgentState
@@ -370,7 +370,7 @@ def test_retry_after_is_kept(server: Server, monkeypatch, told, least, most) -> 
     [
         (Reply(401, {"error": {"message": "bad key"}}), EndpointError, "401: bad key.*API_KEY"),
         (Reply(403, b""), EndpointError, "403: nothing said.*API_KEY"),
-        (Reply(400, {"message": "context too long"}), EndpointError, "context too long.*--history"),
+        (Reply(400, {"message": "no such token"}), EndpointError, "no such token.*--history"),
         (Reply(301, b"", {"Location": "/"}), EndpointError, "301.*--base-url"),
         (Reply(405, b"no"), EndpointError, "405: no.*--base-url"),
         (Reply(429, {"error": {"code": "insufficient_quota"}}), EndpointError, "Come back later"),
@@ -382,6 +382,37 @@ def test_what_will_not_pass_is_not_tried_again(server: Server, reply, error, mes
     with pytest.raises(error, match=rf"{server.url} refuses.*{message}"):
         _policy(server).sample(_queries(1), 1)
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"error": {"message": "Too long.", "code": "context_length_exceeded"}},
+        {"message": "'max_tokens' is too large: 9. This model's maximum context length is 8."},
+        {"error": {"message": "the model's context length is only 1024 tokens", "param": "n"}},
+        {"message": "The decoder prompt (length 9) is longer than the maximum model length of 8."},
+        {"error": {"message": "the request exceeds the available context size", "code": 400}},
+    ],
+)
+def test_a_prompt_that_is_too_long_is_a_fault_of_its_answers(
+    server: Server, said: Any, caplog
+) -> None:
+    def refuse(to: Any, body: Body) -> None:
+        long = "room 1" in body["messages"][0]["content"]
+        to.reply(400, said) if long else to.reply(200, _completion(body))
+
+    server.replies = [Reply(do=refuse)]
+    policy = _policy(server, concurrency=1)
+    policy.name = f"openai:{said}"  # it is told once of each policy
+    queries = _queries(3)
+    expected = _expected(queries, 2)
+    for _ in range(2):
+        first, second, third = policy.sample(queries, 2)
+        assert [s.action for s in first] + [s.action for s in third] == expected[0] + expected[2]
+        assert second == [Sample("", None, "too_long")] * 2
+    assert len(server.asked) == 6, "neither n nor anything else is to blame"
+    assert all("n" in body and "max_tokens" in body for body in server.asked)
+    assert sum("--history" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_an_unknown_model_is_told_from_a_wrong_address(server: Server) -> None:

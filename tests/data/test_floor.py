@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from act_data.analysis.floor import Floor, FloorRow, floor, floor_text, verb
+from act_data.alternatives import verb
+from act_data.analysis.floor import Floor, FloorRow, floor, floor_text
 from act_data.storage.tables import write_parquet
 from act_data.types import AgentState, Consequence, ContrastPair, Reading, Verification
 from act_envs.errors import MissingExtra, UnknownArgument

@@ -13,6 +13,7 @@ from act_data.alternatives import FAULTS
 from act_data.collect import Collect, collect
 from act_data.errors import ForbiddenSplit, ReplayMismatch, RunConflict
 from act_data.mining import Mine, mine, mine_with
+from act_data.policies.too_long import unanswered
 from act_data.rollout import make_env
 from act_data.splits import check_split
 from act_data.storage.tables import read_pairs, read_trajectories, write_parquet
@@ -68,16 +69,26 @@ def test_the_counts_add_up(trajectories: Path, tmp_path: Path, rows: list[Trajec
     assert set(summary["by_kind"]) == {"fetch", "feed"}
 
 
-def test_garbage_is_counted_not_stored(trajectories: Path, tmp_path: Path, scripted) -> None:
+def too_long_at_last(sample: Any) -> Any:
+    """The same answers but the last, for which there was no room."""
+    return lambda queries, k: [[*some[:-1], *unanswered("x", 1)] for some in sample(queries, k)]
+
+
+def test_garbage_is_counted_not_stored(
+    trajectories: Path, tmp_path: Path, scripted, monkeypatch
+) -> None:
     garbage = scripted(
         "", "no tag", "<action>", "<action>a</action><action>b</action>", "<action> </action>",
         "<think><action>a</action>",
         "<action>\x00</action>", "<action>a\u2028b</action>", f"<action>{'x' * 5000}</action>",
+        "the last",
     )  # fmt: skip
     config = Mine(trajectories=trajectories, out=tmp_path, k=len(garbage.texts))
+    monkeypatch.setattr(garbage, "sample", too_long_at_last(garbage.sample))
     counts = mine_with(garbage, config)["counts"]
     assert sum(counts[fault] for fault in FAULTS) == counts["samples"] > 0
     assert all(counts[fault] for fault in FAULTS)
+    assert counts["too_long"] == counts["states"]
     assert list(read_pairs(tmp_path)) == []
 
 
@@ -149,6 +160,25 @@ def test_every_state_is_sampled_with_a_seed_of_its_own(
     assert len(set(seeds)) == len(seeds) == counts["states"]
 
 
+def test_and_every_environment(
+    tmp_path: Path, rows: list[Trajectory], scripted, monkeypatch
+) -> None:
+    """Two can have tasks of the same name."""
+    policy, seeds = scripted("<action>look</action>"), []
+    sample = policy.sample
+
+    def recording(queries, k):
+        seeds.append([query.seed for query in queries])
+        return sample(queries, k)
+
+    monkeypatch.setattr(policy, "sample", recording)
+    other = dataclasses.replace(rows[0], env_id="act_envs:ACT/Toy-v0")
+    write_parquet(tmp_path / "t.parquet", [rows[0], other], "trajectories")
+    mine_with(policy, Mine(trajectories=tmp_path / "t.parquet", out=tmp_path / "out"))
+    assert len(seeds[0]) == len(seeds[1]) > 0
+    assert {*seeds[0]}.isdisjoint(seeds[1])
+
+
 def test_the_size_of_the_parts_does_not(trajectories: Path, tmp_path: Path) -> None:
     found = [_mine(trajectories, tmp_path / str(n), shard_size=n) for n in (1, 5, 100)]
     assert found[0] == found[1] == found[2]
@@ -183,6 +213,20 @@ def test_a_trajectory_that_does_not_replay(
     write_parquet(tmp_path / "t.parquet", [rows[0], broken], "trajectories")
     step = 2 if change == "action" else 1
     with pytest.raises(ReplayMismatch, match=f"{broken.task_id} does not replay at step {step}"):
+        _mine(tmp_path / "t.parquet", tmp_path / "out")
+
+
+@pytest.mark.parametrize("change", [{"final_observation": "other"}, {"transitions": -1}])
+def test_an_end_that_is_reached_is_checked(
+    tmp_path: Path, rows: list[Trajectory], change: dict[str, Any]
+) -> None:
+    if "transitions" in change:  # cut short: what it says of its end is not so
+        change = {"transitions": rows[2].transitions[:-1]}
+        change["final_observation"] = rows[2].transitions[-1].observation
+    broken = dataclasses.replace(rows[2], **change)
+    write_parquet(tmp_path / "t.parquet", [broken], "trajectories")
+    end = len(broken.transitions)
+    with pytest.raises(ReplayMismatch, match=f"does not replay at step {end}"):
         _mine(tmp_path / "t.parquet", tmp_path / "out")
 
 
@@ -222,7 +266,7 @@ def test_lost_trajectories_are_refused(tmp_path: Path, rows: list[Trajectory]) -
         _mine(tmp_path / "t.parquet", tmp_path / "out")
 
 
-@pytest.mark.parametrize("wrong", [{"k": 0}, {"limit": 0}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"k": 0}, {"k": 100_001}, {"limit": 0}, {"seed": -1}])
 def test_options_out_of_range(trajectories: Path, tmp_path: Path, wrong: dict[str, int]) -> None:
     with pytest.raises(UnknownArgument, match=next(iter(wrong))):
         _mine(trajectories, tmp_path / "out", **wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import pickle
 import shutil
 import sys
@@ -172,6 +173,28 @@ def test_action_tags_survive_even_as_special_tokens(policy: Policy, state) -> No
     assert not any("<|im_end|>" in text for text in texts), "an answer ends before its end token"
 
 
+def test_a_prompt_that_does_not_fit_is_a_fault_of_its_answers(
+    model_folder: Path, tmp_path: Path, state
+) -> None:
+    """The answer has to fit, too."""
+    policy = LanguageModel(str(model_folder), Sampling(max_new_tokens=4))
+    short = dataclasses.replace(_queries(state, 1)[0], state=AgentState("go", "hall"))
+    encoded = policy._tokenizer.apply_chat_template(
+        action_prompt(short.state, history=2), add_generation_prompt=True, return_dict=True
+    )
+    room = len(encoded["input_ids"]) + 4
+    shutil.copytree(model_folder, tmp_path / "small")
+    for number, fits in ((room, True), (room - 1, False)):
+        config = json.loads((model_folder / "config.json").read_text())
+        config["max_position_embeddings"] = number
+        (tmp_path / "small" / "config.json").write_text(json.dumps(config))
+        policy = LanguageModel(str(tmp_path / "small"), Sampling(max_new_tokens=4))
+        long = dataclasses.replace(short, state=AgentState("go " * 50, "hall"))
+        first, second = policy.sample([long, short], 3)
+        assert [sample.fault for sample in first] == ["too_long"] * 3
+        assert [sample.fault for sample in second] == [None if fits else "too_long"] * 3
+
+
 def test_the_answer_ends_at_the_first_end_token(policy: LanguageModel) -> None:
     encode = policy._tokenizer.convert_tokens_to_ids
     tokens = encode(["<action>", "look", "</action>", "<|im_end|>", "take", "<|im_end|>"])
@@ -327,6 +350,32 @@ def test_vllm_at_temperature_zero_asks_for_one(model_folder: Path, fake_vllm, st
     assert len(samples) == 3
     assert len(set(samples)) == 1
     assert policy._engine.asked[0][1][0].n == 1, "vLLM refuses more"
+
+
+def test_vllm_and_a_prompt_that_is_too_long(model_folder: Path, fake_vllm, state) -> None:
+    """One refuses the batch that it is in."""
+    policy: Any = make_policy(f"vllm:{model_folder}")
+    queries = _queries(state, 7)
+    expected, chat = policy.sample(queries, 2), policy._engine.chat
+    queries[4] = dataclasses.replace(queries[4], state=AgentState("too long", "hall"))
+
+    def strict(messages: list[Any], *rest: Any, **options: Any) -> list[Any]:
+        if any("too long" in message[0]["content"] for message in messages):
+            raise ValueError("The prompt (length 9) is longer than the maximum model length of 8.")
+        return chat(messages, *rest, **options)
+
+    policy._engine.chat = strict
+    answers = policy.sample(queries, 2)
+    assert [sample.fault for sample in answers.pop(4)] == ["too_long"] * 2
+    del expected[4]
+    assert answers == expected
+
+    def broken(*_: Any, **__: Any) -> list[Any]:
+        raise ValueError("something else")
+
+    policy._engine.chat = broken
+    with pytest.raises(ValueError, match="something else"):
+        policy.sample(queries, 2)
 
 
 def test_vllm_that_is_missing_or_cannot_load(

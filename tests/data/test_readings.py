@@ -269,9 +269,11 @@ class Coin:
 
     def __init__(self) -> None:
         self.asked: list[Query] = []
+        self.batches: list[int] = []
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         self.asked += queries
+        self.batches.append(len(queries))
         heads = [query.seed[0] % 2 for query in queries]
         return [[Sample("", "go" if head else "look")] for head in heads]
 
@@ -295,6 +297,13 @@ def test_a_policy_goes_on_from_both() -> None:
     assert (reading.method, reading.verdict) == ("rollouts:64:coin", "alternative_better")
     assert rolled("jump") == reading
     assert rolled("look").verdict == "expert_better"
+
+
+def test_rollouts_are_asked_for_together() -> None:
+    policy = Coin()
+    rolled("look", number=16, policy=policy)
+    assert max(policy.batches) == 16
+    assert len(policy.batches) <= 2 * 9, "nine answers at most follow each of two actions"
 
 
 def test_a_rollout_that_does_not_win_costs_what_was_allowed() -> None:

@@ -72,7 +72,7 @@ def rows(trajectories: Path) -> list[Trajectory]:
 def test_every_field_is_a_column() -> None:
     for kind, record in (("pairs", ContrastPair), ("trajectories", Trajectory)):
         names = [field.name for field in dataclasses.fields(record)]
-        assert schema.arrow_schema(kind).names == names
+        assert schema.arrow_schema(kind).names == [*names, "schema_version"]
 
 
 def test_equal_rows_give_equal_bytes(tmp_path: Path, rows: list[Trajectory]) -> None:
@@ -139,7 +139,7 @@ def test_another_version(tmp_path: Path, rows: list[Trajectory], monkeypatch) ->
     with monkeypatch.context() as patch:
         patch.setattr(tables, "SCHEMA_VERSION", 99)
         write_parquet(tmp_path / "a.parquet", rows, "trajectories")
-    with pytest.raises(SchemaMismatch, match="version 99, this program reads 2"):
+    with pytest.raises(SchemaMismatch, match="version 99, this program reads 3"):
         read_trajectories(tmp_path)
 
 

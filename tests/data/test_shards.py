@@ -32,7 +32,7 @@ def _run(out: Path, items: range = range(7), shard_size: int = 3, **request: obj
 
 def _work(item: int) -> Result:
     name = str(item)
-    row = Trajectory("e", "{}", name, "train", "k", "g", "p", 0, 1.0, True, False, "", ())
+    row = Trajectory("e", "{}", name, "train", "k", "g", "p", 0, "", 1.0, True, False, "", ())
     return Result([row] * (item % 3), "even" if item % 2 == 0 else "odd", Counter(seen=1, never=0))
 
 
@@ -190,6 +190,20 @@ def test_two_runs_in_one_folder(tmp_path: Path) -> None:
 
     _run(tmp_path).execute(_Job(work))
     _run(tmp_path).execute(_Job())  # and free again
+
+
+def test_another_run_that_began_while_this_one_looked(tmp_path: Path, monkeypatch) -> None:
+    """Between the look at the folder and the lock it is still anybody's."""
+    lock = shards.fcntl.flock
+
+    def slow(file: object, how: int) -> None:
+        (tmp_path / "run.json").write_text('{"command": "test", "versions": {"a": 2}}')
+        lock(file, how)
+
+    monkeypatch.setattr(shards.fcntl, "flock", slow)
+    with pytest.raises(RunConflict, match=r"versions\.a is 2 there, 1 now"):
+        _run(tmp_path).execute(_Job())
+    assert not list(tmp_path.glob("*.parquet"))
 
 
 def test_the_shard_size_is_checked(tmp_path: Path) -> None:

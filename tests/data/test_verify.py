@@ -227,3 +227,14 @@ def test_bad_requests(house_pairs: Path, tmp_path: Path, trajectories: Path) -> 
     with pytest.raises(SchemaMismatch, match="holds trajectories, not pairs"):
         verified(trajectories, tmp_path / "v")
     assert not (tmp_path / "v").exists()
+
+
+def test_who_continues_is_chosen_as_for_mining(toy_pairs: Path, tmp_path: Path) -> None:
+    """Its options reach it."""
+    with pytest.raises(UnknownArgument, match="base_url='http://a/v1' is of no use"):
+        verified(toy_pairs, tmp_path / "a", rollouts=2, base_url="http://a/v1")
+    with pytest.raises(UnknownArgument, match=r"temperature=-1\.0"):
+        verified(toy_pairs, tmp_path / "b", rollouts=2, temperature=-1.0)
+    verified(toy_pairs, tmp_path / "c", rollouts=2, hindsight=False, sample=4)
+    request = json.loads((tmp_path / "c" / "run.json").read_text())
+    assert request["rollouts"]["policy"] == {"name": "random-admissible", "revision": ""}

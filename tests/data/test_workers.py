@@ -20,10 +20,12 @@ import pytest
 from act_data.collect import Collect, collect
 from act_data.errors import NoCluster, WorkerDied
 from act_data.mining import Mine, mine
-from act_data.runs.cluster import done_on_ray
+from act_data.prompts import PROMPT_VERSION
+from act_data.runs.cluster import _task, done_on_ray
 from act_data.runs.run import Run
-from act_data.runs.work import Part
+from act_data.runs.work import Part, packed
 from act_data.runs.workers import done_by_workers
+from act_data.storage.schema import SCHEMA_VERSION
 from act_data.storage.tables import part_name
 from act_envs.errors import MissingExtra, UnknownArgument, UnknownTask
 
@@ -141,6 +143,27 @@ def test_work_that_cannot_be_sent(tmp_path: Path, odd_job) -> None:
         _run(tmp_path / "out").execute(odd_job(wrong=lambda: 0), workers=2)
 
 
+def test_a_script_from_stdin_cannot_have_workers(tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from act_data.collect import Collect, collect
+from act_envs.errors import ActError
+out = Path({str(tmp_path / "out")!r})
+try:
+    collect(Collect(env="ACT/Toy-v0", out=out, tasks=("fetch:2",), shard_size=1, workers=2))
+except ActError as error:
+    print(error)
+print(collect(Collect(env="ACT/Toy-v0", out=out, tasks=("fetch:2",), shard_size=1))["rows"])
+"""
+    done = subprocess.run(
+        [sys.executable], input=code, capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stderr == ""
+    refused, rows = done.stdout.splitlines()
+    assert "<stdin> is no file. Save the script in a file, or take workers=1." in refused
+    assert rows == "2"
+
+
 def test_ctrl_c_reaches_everybody_and_leaves_nobody(tmp_path: Path) -> None:
     """A terminal sends it to all processes of the group at once."""
     command = f"-m act_data.cli collect --env ACT/ALFWorldGen-v0 --out {tmp_path} --shard-size 1"
@@ -218,7 +241,34 @@ def test_an_address_where_nobody_listens(odd_job) -> None:
     pytest.importorskip("ray", reason="needs the extra ray")
     for address in ("127.0.0.1:1", "nonsense"):
         with pytest.raises(NoCluster, match=f"there is no Ray cluster at '{address}'"):
-            next(done_on_ray(odd_job(), _parts(1), lambda _count: None, address))
+            next(done_on_ray(odd_job(), _parts(1), lambda _count: None, address, {}))
+
+
+def _on_a_node(odd_job: Callable, found: dict[str, str], wanted: dict[str, object]) -> Any:
+    """What a node makes of a part, which has these versions and is asked for those."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("act_data.provenance.version", lambda: found["act-data"])
+        patch.setattr("act_data.provenance.metadata.version", found.__getitem__)
+        patch.setattr("act_data.runs.cluster.atexit.register", lambda _: None)  # ours goes on
+        return _task(packed(odd_job()), _parts(1)[0], wanted)
+
+
+def test_a_node_has_what_the_request_names(odd_job) -> None:
+    wanted = {"act-data": "0.1.0+gabc", "schema": SCHEMA_VERSION, "prompt": PROMPT_VERSION}
+    wanted |= {"numpy": "2", "torch": "3"}
+    same = {"act-data": "0.1.0+gabc", "numpy": "2", "torch": "3", "pyarrow": "is not asked for"}
+    assert _on_a_node(odd_job, same, wanted).notes["rows"] == 2
+    copied = {**same, "act-data": "0.1.0"}  # which does not know of what commit it is
+    assert _on_a_node(odd_job, copied, wanted).notes["rows"] == 2
+    others = [("act-data", "0.1.0+gabc.dirty"), ("numpy", "1"), ("torch", "4")]
+    for name, other in others:
+        answer = _on_a_node(odd_job, {**same, name: other}, wanted)
+        assert isinstance(answer, NoCluster)
+        assert f": {name} is {other}, not {wanted[name]}. Install the same" in str(answer)
+    newer = _on_a_node(odd_job, {**same, "act-data": "0.2.0"}, wanted)
+    assert "act-data is 0.2.0, not 0.1.0." in str(newer)
+    old = _on_a_node(odd_job, same, {**wanted, "prompt": 0, "schema": 0})
+    assert f"prompt is {PROMPT_VERSION}, not 0; schema is {SCHEMA_VERSION}, not 0." in str(old)
 
 
 def test_a_node_is_lost_in_the_middle(tmp_path: Path, odd_job, digests, cluster) -> None:
@@ -268,4 +318,4 @@ def test_errors_cross_the_cluster(tmp_path: Path, odd_job, cluster, monkeypatch)
 def test_missing_ray_names_the_extra(odd_job, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"agentic-critical-training\[ray\]"):
-        next(done_on_ray(odd_job(), _parts(1), lambda _count: None, "auto"))
+        next(done_on_ray(odd_job(), _parts(1), lambda _count: None, "auto", {}))

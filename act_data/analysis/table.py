@@ -1,0 +1,38 @@
+"""Tables as text: cells in columns for a terminal, and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+
+def aligned(lines: Iterable[Sequence[str]]) -> list[str]:
+    """Cells in columns: the first to the left, the others to the right."""
+    lines = [*lines]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        " ".join(
+            cell.rjust(width) if at else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def titled(lines: Sequence[str], titles: Mapping[int, Sequence[str]]) -> list[str]:
+    """Lines with titles between them.
+
+    Args:
+        lines: of a table.
+        titles: what stands before the line of a number; after all, for their number.
+    """
+    return [
+        line for at in range(len(lines) + 1) for line in (*titles.get(at, ()), *lines[at : at + 1])
+    ]
+
+
+def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "".join(
+        f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n"
+        for line in (head, ["---"] * len(head), *lines)
+    )

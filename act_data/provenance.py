@@ -1,0 +1,78 @@
+"""Which program makes data: its version and, where that can be known, its commit.
+
+Both stand in every row and in the request of every run. They are asked for where a run begins, and
+sent to whoever works on it: bytes must not depend on where that is.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+from act_data.storage.schema import SCHEMA_VERSION
+from act_envs import __version__
+
+_DISTRIBUTION = "agentic-critical-training"
+_DIGITS = 12  # of a commit
+_PACKAGE = Path(__file__).parent
+
+
+def program() -> str:
+    """This program as rows name it: ``act-data 0.1.0+g0123456789ab``."""
+    return f"act-data {version()}"
+
+
+@functools.cache
+def version() -> str:
+    """``0.1.0+g0123456789ab``: the version, and the commit that this program is from.
+
+    A git checkout that was changed since its commit adds ``.dirty``. Where nobody knows the commit,
+    as in a release from PyPI, there is the version alone.
+    """
+    commit = _checked_out(_PACKAGE) or _installed(_PACKAGE)
+    return f"{__version__}{commit and f'+g{commit}'}"
+
+
+def versions(*distributions: str) -> dict[str, object]:
+    """Versions that can change the bytes of a run: this program's, its schema's, and others'."""
+    found: dict[str, object] = {"act-data": version(), "schema": SCHEMA_VERSION}
+    for name in distributions:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def _checked_out(package: Path) -> str:
+    """The commit of the git checkout whose root holds the package, ``""`` where there is none."""
+    root = package.parent
+    if not (root / ".git").exists():  # another one further up is not this project's
+        return ""
+    try:
+        done = subprocess.run(
+            [
+                # Named, for a git hook that runs us names its own; without locks, for the user's
+                # own git must not fail because we look.
+                "git", "--git-dir", root / ".git", "--work-tree", root, "--no-optional-locks",
+                "describe", "--always", "--exclude=*", f"--abbrev={_DIGITS}", "--dirty=.dirty",
+            ],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):  # no git, or nothing was committed
+        return ""
+    return done.stdout.strip()
+
+
+def _installed(package: Path) -> str:
+    """The commit that pip installed the package from (PEP 610), ``""`` where it was another way."""
+    try:
+        distribution = metadata.distribution(_DISTRIBUTION)
+        told = json.loads(distribution.read_text("direct_url.json") or "{}")
+        ours = Path(str(distribution.locate_file(package.name))).resolve() == package.resolve()
+        return told["vcs_info"]["commit_id"][:_DIGITS] if ours else ""
+    except (metadata.PackageNotFoundError, ValueError, LookupError, TypeError):
+        return ""
