@@ -73,7 +73,7 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.demo
 	@echo "installing the test tools ..."
-	@$(PIP) install $(PINS) --editable ".[webshop,browser,analysis,openai,ray]" --group test
+	@$(PIP) install $(PINS) --editable ".[webshop,browser,analysis,explore,minari,openai,ray]" --group test
 	@touch $@
 
 $(VENV)/.reference: $(VENV)/.test
@@ -83,7 +83,7 @@ $(VENV)/.reference: $(VENV)/.test
 
 $(VENV)/.lint: $(VENV)/.demo
 	@echo "installing the lint tools ..."
-	@$(PIP) install $(PINS) --editable ".[webshop,browser,analysis,openai,ray]" --group lint
+	@$(PIP) install $(PINS) --editable ".[webshop,browser,analysis,explore,minari,openai,ray]" --group lint
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.demo

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import gymnasium as gym
@@ -17,9 +18,13 @@ from act_data.analysis.floor import Floor, floor, floor_text
 from act_data.analysis.noise import Noise, noise, noise_text
 from act_data.collect import Collect, collect
 from act_data.contrast import Contrast, contrast
+from act_data.exports import Export, export
 from act_data.filters import Filter, filter_pairs
 from act_data.imports import Import, import_records
 from act_data.mining import Mine, mine
+from act_data.publish.build import Build, build, build_text
+from act_data.publish.push import Push, push, push_text
+from act_data.publish.release import Release, release, release_text
 from act_data.verify import Verify, verify
 from act_envs.errors import ActError
 
@@ -32,6 +37,10 @@ _Command = (
     | Annotated[Filter, subcommand("filter")]
     | Annotated[Noise, subcommand("noise")]
     | Annotated[Floor, subcommand("floor")]
+    | Annotated[Build, subcommand("build")]
+    | Annotated[Push, subcommand("push")]
+    | Annotated[Release, subcommand("release")]
+    | Annotated[Export, subcommand("export")]
 )
 _RUN: dict[type, Callable[[Any], dict[str, Any]]] = {
     Collect: collect,
@@ -40,10 +49,14 @@ _RUN: dict[type, Callable[[Any], dict[str, Any]]] = {
     Contrast: contrast,
     Verify: verify,
     Filter: filter_pairs,
+    Export: export,
 }
 _TELL: dict[type, Callable[[Any], str]] = {
     Noise: lambda config: noise_text(noise(config)),
     Floor: lambda config: floor_text(floor(config)),
+    Build: lambda config: build_text(build(config)),
+    Push: lambda config: push_text(push(config)),
+    Release: lambda config: release_text(release(config, say=partial(print, file=sys.stderr))),
 }
 
 

@@ -63,3 +63,19 @@ class WorkerDied(ActError):
 
 class NoCluster(ActError):
     """There is no Ray cluster at the address, or it cannot do the work."""
+
+
+class HubUnreachable(ActError):
+    """The Hub does not answer, or not as a Hub does."""
+
+
+class HubRefused(ActError):
+    """The Hub does not let this token do it, or does not take what it was given."""
+
+
+class HubConflict(ActError):
+    """The repository on the Hub holds something else than what is to be there."""
+
+
+class HubMismatch(ActError):
+    """What the Hub gives back is not what was sent."""

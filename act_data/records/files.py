@@ -1,8 +1,9 @@
 """Files of recorded episodes, read into records.
 
-Two formats are known, and told apart by what stands in them: conversations
-(:mod:`act_data.records.conversations`), as a JSON list or as lines, and logs of WebShop's site
-(:mod:`act_data.records.webshop_logs`), a file each.
+Three formats are known, and told apart by what stands in them: conversations
+(:mod:`act_data.records.conversations`) and exported trajectories (:mod:`act_data.records.rows`),
+as a JSON list or as lines, and logs of WebShop's site (:mod:`act_data.records.webshop_logs`), a
+file each.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from act_data.errors import DataCorrupt, DataNotFound
 from act_data.records.conversations import read_conversation
 from act_data.records.record import NotUnderstood, Record
+from act_data.records.rows import is_row, read_row
 from act_data.records.webshop_logs import is_log, read_log
 
 
@@ -28,7 +30,9 @@ def read_records(path: Path) -> list[Record]:
     """
     found = [record for file in _files(path) for record in _records(file)]
     if not found:
-        raise DataCorrupt(f"{path} holds no records. Give a file of conversations or of logs.")
+        raise DataCorrupt(
+            f"{path} holds no records. Give a file of conversations, exported rows or logs."
+        )
     return found
 
 
@@ -60,6 +64,8 @@ def _records(file: Path) -> Iterator[Record]:
         place = f"{file.name}:{number}"
         if isinstance(value, NotUnderstood):
             yield Record(place, fault=str(value))
+        elif is_row(value):
+            yield read_row(value, place)
         else:
             yield read_conversation(value, place)
 

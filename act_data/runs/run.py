@@ -92,7 +92,7 @@ class Run(Generic[Item]):
                 "give either workers or ray."
             )
         request = {**self.request, "shard_size": self.shard_size}
-        with _claimed(self.out, request), _bar(len(self.items), progress) as advance:
+        with claimed(self.out, request), bar(len(self.items), progress) as advance:
             notes = self._found(advance)
             todo = [part for part in range(self.parts) if part not in notes]
             parts = (Part(index, self.kind, self._items(index)) for index in todo)
@@ -141,9 +141,19 @@ def digest(value: object) -> str:
 
 
 @contextlib.contextmanager
-def _claimed(out: Path, request: Mapping[str, Any]) -> Iterator[None]:
-    """Hold the folder for this request alone, without the leftovers of killed runs."""
-    _check(out, request)  # before anything is written: the folder may be somebody else's
+def claimed(out: Path, request: Mapping[str, Any], name: str = REQUEST) -> Iterator[None]:
+    """Hold the folder for this request alone, without the leftovers of killed runs.
+
+    Args:
+        out: the folder; made when missing.
+        request: everything that determines its bytes, as JSON can hold it.
+        name: of the file that keeps the request.
+
+    Raises:
+        RunConflict: the folder holds something else.
+        RunLocked: another process works in it.
+    """
+    _check(out, request, name)  # before anything is written: the folder may be somebody else's
     out.mkdir(parents=True, exist_ok=True)
     with (out / LOCK).open("w") as lock:
         try:
@@ -152,27 +162,27 @@ def _claimed(out: Path, request: Mapping[str, Any]) -> Iterator[None]:
             raise RunLocked(
                 f"another process is working in {out}. Wait for it, or choose another --out."
             ) from error
-        _check(out, request)
+        _check(out, request, name)
         for path in leftovers(out):
             path.unlink()
-        if not (out / REQUEST).exists():
-            write_json(out / REQUEST, request)
+        if not (out / name).exists():
+            write_json(out / name, request)
         yield
 
 
-def _check(out: Path, request: Mapping[str, Any]) -> None:
+def _check(out: Path, request: Mapping[str, Any], name: str) -> None:
     """Refuse a folder that holds another request, or files that are not a run's."""
     if out.exists() and not out.is_dir():
         raise RunConflict(f"{out} is a file. Choose another --out.")
     if not out.exists():
         return
-    path = out / REQUEST
+    path = out / name
     if not path.exists():
         ours = {out / LOCK, *leftovers(out)}
         strange = sorted(entry.name for entry in out.iterdir() if entry not in ours)
         if strange:
             raise RunConflict(
-                f"{out} is not empty ({', '.join(strange[:3])}) and holds no {REQUEST}. "
+                f"{out} is not empty ({', '.join(strange[:3])}) and holds no {name}. "
                 "Nothing was changed. Choose a new folder with --out."
             )
         return
@@ -242,7 +252,7 @@ class _Advance(Protocol):
 
 
 @contextlib.contextmanager
-def _bar(total: int, wanted: bool) -> Iterator[_Advance]:
+def bar(total: int, wanted: bool) -> Iterator[_Advance]:
     """A progress bar with the time left, or nothing; found parts do not flatter its speed."""
     if not (wanted or sys.stderr.isatty()):
         yield lambda _count, /, *, worked: None

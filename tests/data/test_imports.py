@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from act_data.cli import main
+from act_data.collect import Collect, collect
 from act_data.errors import DataCorrupt, DataNotFound, RunConflict
+from act_data.exports import Export, export
 from act_data.imports import REJECTED, Import, import_records
 from act_data.rollout import make_env, replay, text_env
 from act_data.storage.tables import read_trajectories
@@ -436,3 +438,27 @@ def test_a_log_that_does_not_replay_is_told(
     [why] = _rejected(tmp_path / "out")
     step = len(lines) - 1 if step == -1 else step
     assert (why["record"], why["reason"], why["step"]) == ("log.jsonl", reason, step)
+
+
+def test_exported_rows_come_back(tmp_path: Path) -> None:
+    collect(Collect(env="ACT/Toy-v0", out=tmp_path / "collected", limit=3))
+    lines = tmp_path / "rows.jsonl"
+    export(Export(data=tmp_path / "collected", to="jsonl", out=lines))
+    rows, _ = _run(lines, tmp_path / "out", **TOY)
+    known = [*read_trajectories(tmp_path / "collected")]
+    assert [(row.task_id, row.policy, row.score) for row in rows] == [
+        (row.task_id, row.policy, row.score) for row in known
+    ]
+    assert [row.transitions for row in rows] == [row.transitions for row in known]
+
+    broken = [json.loads(line) for line in lines.read_text().splitlines()]
+    del broken[0]["final_observation"]
+    broken[1]["transitions"][0]["action"] = 7
+    broken[2]["transitions"][0]["observation"] = "Nothing is here."
+    lines.write_text("".join(f"{json.dumps(row)}\n" for row in broken))
+    rows, _ = _run(lines, tmp_path / "other", **TOY)
+    told = _rejected(tmp_path / "other")
+    assert rows == []
+    assert "final_observation" in told[0]["detail"]
+    assert "action is 7" in told[1]["detail"]
+    assert told[2]["reason"] == "other_observation"

@@ -1,0 +1,95 @@
+"""What can go wrong with the Hub, each told in one line with its remedy.
+
+What may pass (no connection, 5xx, 429, an upload that did not arrive whole) is ``HubUnreachable``,
+which is worth another try, longer and longer apart, and not for ever.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from act_data.errors import HubMismatch, HubRefused, HubUnreachable
+
+TRIES = 5
+DELAY = 1.0  # seconds after the first try; each wait is twice the one before
+_PASSING = (408, 409, 425, 429)
+
+
+class Moved(Exception):
+    """Somebody else made a commit in between."""
+
+
+def waits() -> Iterable[float | None]:
+    """Seconds to wait after each try, None after the last one."""
+    return [*(DELAY * 2**n for n in range(TRIES - 1)), None]
+
+
+class Told:
+    """A context that raises errors of the Hub's client as ours.
+
+    Args:
+        repo: the repository.
+        endpoint: where the Hub is.
+        doing: what is done with it (``"push to"``).
+    """
+
+    def __init__(self, repo: str, endpoint: str, doing: str) -> None:
+        self._what = f"cannot {doing} {repo} on {endpoint}"
+        self._endpoint = endpoint
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        from huggingface_hub.errors import (
+            EntryNotFoundError,
+            HfHubHTTPError,
+            HTTPError,  # pyright: ignore[reportPrivateImportUsage]  # httpx's, or httpx2's
+            OfflineModeIsEnabled,
+        )
+
+        uploading = isinstance(error, RuntimeError)  # what its threads raise
+        if uploading and error.__cause__:
+            error = error.__cause__
+        if isinstance(error, OfflineModeIsEnabled):
+            raise HubRefused(
+                f"{self._what}: HF_HUB_OFFLINE forbids any connection. Unset it."
+            ) from error
+        if isinstance(error, EntryNotFoundError):
+            raise HubMismatch(f"{self._what}: it is not there any more.") from error
+        if isinstance(error, HfHubHTTPError):
+            self._refused(error.response.status_code, error, uploading)
+        elif isinstance(error, HTTPError | json.JSONDecodeError) or uploading:
+            raise HubUnreachable(
+                f"{self._what}: {_line(error)}. Check the network and HF_ENDPOINT, and run the "
+                "same command again: it goes on from what is there."
+            ) from error
+        elif isinstance(error, ValueError):
+            raise HubRefused(f"{self._what}: {_line(error)}. Make the folder again.") from error
+
+    def _refused(self, status: int, error: Any, uploading: bool) -> None:
+        said = _line(error.server_message or error)
+        if status == 412:
+            raise Moved from error
+        if status in (401, 403, 404):
+            raise HubRefused(
+                f"{self._what} ({status}: {said}). The token does not allow it, or there is no "
+                "such organisation. Take one with write access from "
+                f"{self._endpoint}/settings/tokens and set it as HF_TOKEN, or: hf auth login"
+            ) from error
+        if status >= 500 or status in _PASSING or uploading:
+            raise HubUnreachable(
+                f"{self._what} ({status}: {said}), though it was tried several times. Run the same "
+                "command again later: it goes on from what is there."
+            ) from error
+        raise HubRefused(
+            f"{self._what} ({status}: {said}). It does not take it as it is."
+        ) from error
+
+
+def _line(said: object) -> str:
+    """The first line that says something."""
+    lines = [line.strip() for line in str(said).splitlines()]
+    return next(filter(None, lines), type(said).__name__).rstrip(".")

@@ -1,0 +1,330 @@
+"""A dataset's repository on the Hub: what is in it, and every change to it.
+
+Everything goes through the public calls of ``huggingface_hub``. What may pass is tried again: see
+:mod:`act_data.publish.failures`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from act_data.errors import (
+    DataCorrupt,
+    HubConflict,
+    HubMismatch,
+    HubRefused,
+    HubUnreachable,
+    SchemaMismatch,
+)
+from act_data.publish.contents import CARD, Footer, Rows, counted, footer, hub_clients
+from act_data.publish.failures import Told, waits
+from act_data.publish.manifest import Entry, entry
+from act_envs.errors import UnknownArgument
+
+READERS = 4  # files that are read back at once; each takes a few MB
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A repository as it is now.
+
+    Attributes:
+        revision: newest commit of main.
+        private: only its members can see it.
+        tags: the commit of each.
+    """
+
+    revision: str
+    private: bool
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What makes the files of a commit those of a folder.
+
+    Attributes:
+        added: paths that are new.
+        changed: paths whose bytes are others.
+        deleted: paths that the folder does not have.
+    """
+
+    added: list[str]
+    changed: list[str]
+    deleted: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.deleted)
+
+
+def check_names(repo: str, tag: str | None) -> None:
+    """Refuse names that the Hub would not take.
+
+    Raises:
+        UnknownArgument: with the form that is asked for.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+        fine = repo.count("/") == 1
+    except HFValidationError:
+        fine = False
+    if not fine:
+        raise UnknownArgument(
+            f"repo={repo!r} is no name of a dataset. Give org/name or user/name, of letters, "
+            "digits and single '-', '_' or '.'."
+        )
+    if tag is None:
+        return
+    if not _NAME.fullmatch(tag) or ".." in tag or tag.endswith((".", ".lock")) or tag == "main":
+        raise UnknownArgument(
+            f"tag={tag!r} is no name of a tag. Give one such as v1, of letters, digits, '-', '_' "
+            "and '.'."
+        )
+
+
+class Remote:
+    """A dataset's repository, which need not exist yet.
+
+    Args:
+        repo: ``"org/name"``.
+
+    Raises:
+        HubRefused: there is no token.
+        MissingExtra: the Hub's client is not installed.
+    """
+
+    def __init__(self, repo: str) -> None:
+        hub = hub_clients()
+        self.repo = repo
+        self._api = hub.HfApi(library_name="act-data")
+        self.endpoint: str = self._api.endpoint
+        self._of: dict[str, str] = {"repo_id": repo, "repo_type": "dataset"}
+        if hub.get_token() is None:
+            raise HubRefused(
+                f"there is no token for {self.endpoint}. Set HF_TOKEN, or log in with: "
+                "hf auth login. Tokens with write access: "
+                f"{self.endpoint}/settings/tokens"
+            )
+
+    def head(self) -> Head | None:
+        """The repository as it is now, None where there is none that this token can see."""
+        from huggingface_hub.errors import RepositoryNotFoundError
+
+        def look() -> Head | None:
+            try:
+                info = self._api.repo_info(**self._of, timeout=30)
+                refs = self._api.list_repo_refs(**self._of)
+            except RepositoryNotFoundError:
+                return None
+            tags = {tag.name: tag.target_commit for tag in refs.tags}
+            return Head(info.sha, bool(info.private), tags)
+
+        return self._tried("look at", look)
+
+    def changes(self, revision: str, folder: Path, entries: Mapping[str, Entry]) -> Changes:
+        """What a commit needs to hold the files of the folder and, but for hidden ones, no others.
+
+        Hidden files, such as ``.gitattributes``, are the Hub's own.
+        """
+        there = {file.path: file for file in self._files(revision)}
+        same = {
+            path
+            for path, file in there.items()
+            if path in entries and _same(file, folder / path, entries[path])
+        }
+        return Changes(
+            sorted({*entries} - {*there}),
+            sorted({*entries} & {*there} - same),
+            sorted({*there} - {*entries}),
+        )
+
+    def create(self, private: bool) -> bool:
+        """Make the repository; whether it was this call that made it."""
+        from huggingface_hub.errors import HfHubHTTPError
+
+        def make() -> bool:
+            try:
+                self._api.create_repo(**self._of, private=private)  # pyright: ignore
+            except HfHubHTTPError as error:
+                if error.response.status_code == 409:
+                    return False
+                raise
+            return True
+
+        return self._tried("create", make)
+
+    def remove_if_empty(self) -> str:
+        """Take back what :meth:`create` made, where nothing was put in; what became of it."""
+        try:
+            head = self.head()
+            if head is None or self._files(head.revision):
+                return "The repository that was made for it is others' by now, and left alone."
+            self._tried("remove", lambda: self._api.delete_repo(**self._of, missing_ok=True))
+        except (HubRefused, HubUnreachable):
+            return f"The empty repository {self.repo} is left there."
+        return "The repository that was made for it was removed again."
+
+    def commit(self, folder: Path, changes: Changes, message: str, parent: str) -> str:
+        """Make the changes in one commit, all or none. Large files are uploaded before.
+
+        Returns:
+            The new revision.
+
+        Raises:
+            Moved: ``parent`` is no longer the newest commit.
+            HubRefused: the Hub does not take it.
+            HubUnreachable: it cannot be said whether the commit was made: look.
+        """
+        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+        with self._told("push to"):
+            # They remember what they have uploaded and committed: new ones each time.
+            sent = [
+                CommitOperationAdd(path, folder / path)
+                for path in [*changes.added, *changes.changed]
+            ]
+            gone = [CommitOperationDelete(path, is_folder=False) for path in changes.deleted]
+            return self._api.create_commit(
+                **self._of, operations=[*sent, *gone], commit_message=message, parent_commit=parent
+            ).oid
+
+    def tag(self, tag: str, revision: str) -> None:
+        """Give a revision a name, unless it has it.
+
+        Raises:
+            HubConflict: the name is that of another revision.
+        """
+        from huggingface_hub.errors import HfHubHTTPError
+
+        def make() -> None:
+            try:
+                self._api.create_tag(**self._of, tag=tag, revision=revision)
+            except HfHubHTTPError as error:
+                if error.response.status_code != 409:
+                    raise
+
+        self._tried("tag", make)
+        head = self.head()
+        found = head and head.tags.get(tag)
+        if found != revision:
+            raise HubConflict(
+                f"tag {tag} of {self.repo} names {found}, which somebody else made meanwhile, and "
+                f"not {revision}, which is there. Push with another --tag."
+            )
+
+    def read_back(
+        self,
+        revision: str,
+        entries: Mapping[str, Entry],
+        rows: Rows,
+        done: Callable[[int], object],
+    ) -> None:
+        """Read every byte at a revision again and compare: files, features, rows, the card.
+
+        Args:
+            revision: a commit.
+            entries: what the files have to be.
+            rows: how many the parquet files and the card have to hold.
+            done: told of the size of each file that was compared, in bytes.
+
+        Raises:
+            HubMismatch: anything differs.
+        """
+        from huggingface_hub import HfFileSystem
+
+        # Its own: what another kept of a listing may be older.
+        files = HfFileSystem(skip_instance_cache=True)
+        root = f"datasets/{self.repo}@{revision}"
+
+        def read(path: str) -> tuple[Entry, Footer | None]:
+            with self._told(f"read {path} back from"):  # what is read it tries again itself
+                with files.open(f"{root}/{path}", "rb", block_size=0) as file:
+                    found = entry(file)  # pyright: ignore[reportArgumentType]
+                done(found.size)
+                if not path.endswith(".parquet") or found != entries[path]:
+                    return found, None
+                with files.open(f"{root}/{path}", "rb") as file:
+                    return found, footer(file, path)  # pyright: ignore[reportArgumentType]
+
+        with self._told("list"):
+            files.find(root)  # once, for all readers
+        there = {file.path for file in self._files(revision)}
+        wrong = [f"{path} is missing" for path in sorted({*entries} - there)]
+        wrong += [f"{path} should not be there" for path in sorted(there - {*entries})]
+        common = sorted(there & {*entries})
+        found: dict[str, Footer] = {}
+        try:
+            with ThreadPoolExecutor(READERS) as pool:
+                for path, (its, foot) in zip(common, pool.map(read, common), strict=True):
+                    if its != (want := entries[path]):
+                        wrong.append(
+                            f"{path} has {its.size} bytes, sha256 {its.sha256[:12]}, and not "
+                            f"{want.size}, {want.sha256[:12]}"
+                        )
+                    elif foot:
+                        found[path] = foot
+            if not wrong:
+                with self._told("read the card of"), files.open(f"{root}/{CARD}", "rb") as file:
+                    card = bytes(file.read()).decode()  # pyright: ignore[reportArgumentType]
+                if (now := counted(card, found)) != rows:
+                    wrong.append(f"its rows are {now}, and not {rows}")
+        except (DataCorrupt, SchemaMismatch) as error:
+            wrong.append(str(error))
+        if wrong:
+            raise HubMismatch(
+                f"{self.repo} at {revision} is not what was sent: {'; '.join(wrong[:3])}. It was "
+                "given no tag; do not use it. Push to another --repo, or ask the Hub's support."
+            )
+
+    def _files(self, revision: str) -> list[Any]:
+        """The files at a revision that are not hidden."""
+        from huggingface_hub.hf_api import RepoFile
+
+        def look() -> list[Any]:
+            tree = self._api.list_repo_tree(**self._of, revision=revision, recursive=True)
+            return [file for file in tree if isinstance(file, RepoFile) and not _hidden(file.path)]
+
+        return self._tried("list", look)
+
+    def _told(self, doing: str) -> Told:
+        return Told(self.repo, self.endpoint, doing)
+
+    def _tried(self, doing: str, call: Callable[[], _T]) -> _T:
+        for wait in waits():
+            try:
+                with self._told(doing):
+                    return call()
+            except HubUnreachable:
+                if wait is None:
+                    raise
+                time.sleep(wait)
+        raise AssertionError  # the last wait is None
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in path.split("/"))
+
+
+def _same(there: Any, path: Path, here: Entry) -> bool:
+    """Whether a file on the Hub has the same bytes as one that is here, by what the Hub lists.
+
+    Large files are listed by their sha256, small ones by the name that git gives their content.
+    """
+    if there.lfs:
+        return there.lfs.sha256 == here.sha256
+    if there.size != here.size:
+        return False
+    data = path.read_bytes()
+    return there.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
