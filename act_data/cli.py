@@ -18,6 +18,8 @@ from act_data.analysis.floor import Floor, floor, floor_text
 from act_data.analysis.noise import Noise, noise, noise_text
 from act_data.collect import Collect, collect
 from act_data.contrast import Contrast, contrast
+from act_data.diff import Diff, diff, diff_text
+from act_data.explore.serve import Explore, explore
 from act_data.exports import Export, export
 from act_data.filters import Filter, filter_pairs
 from act_data.imports import Import, import_records
@@ -25,6 +27,8 @@ from act_data.mining import Mine, mine
 from act_data.publish.build import Build, build, build_text
 from act_data.publish.push import Push, push, push_text
 from act_data.publish.release import Release, release, release_text
+from act_data.show import Show, show, show_text
+from act_data.stats import Stats, stats, stats_text
 from act_data.verify import Verify, verify
 from act_envs.errors import ActError
 
@@ -37,6 +41,10 @@ _Command = (
     | Annotated[Filter, subcommand("filter")]
     | Annotated[Noise, subcommand("noise")]
     | Annotated[Floor, subcommand("floor")]
+    | Annotated[Stats, subcommand("stats")]
+    | Annotated[Show, subcommand("show")]
+    | Annotated[Diff, subcommand("diff")]
+    | Annotated[Explore, subcommand("explore")]
     | Annotated[Build, subcommand("build")]
     | Annotated[Push, subcommand("push")]
     | Annotated[Release, subcommand("release")]
@@ -54,6 +62,8 @@ _RUN: dict[type, Callable[[Any], dict[str, Any]]] = {
 _TELL: dict[type, Callable[[Any], str]] = {
     Noise: lambda config: noise_text(noise(config)),
     Floor: lambda config: floor_text(floor(config)),
+    Stats: lambda config: stats_text(stats(config)),
+    Show: lambda config: show_text(show(config)),
     Build: lambda config: build_text(build(config)),
     Push: lambda config: push_text(push(config)),
     Release: lambda config: release_text(release(config, say=partial(print, file=sys.stderr))),
@@ -67,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments, those of the process by default.
 
     Returns:
-        0; 2 after an error of the user's or of the data, told in one line; 130 after Ctrl-C.
+        0; 1 where ``diff`` found differences; 2 after an error of the user's or of the data, told
+        in one line; 130 after Ctrl-C.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a locale without Unicode is no reason to fail
@@ -78,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args=None if argv is None else list(argv),
     )
     try:
-        text = _told(config)
+        text, status = _told(config)
     except (ActError, gym.error.Error, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -90,16 +101,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader (head, less) has gone; what is still to be flushed or printed goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return status
 
 
-def _told(config: Any) -> str:
-    """Run the command; what is said about it."""
+def _told(config: Any) -> tuple[str, int]:
+    """Run the command; what is said about it, and the exit status."""
+    if isinstance(config, Diff):
+        found = diff(config)
+        return diff_text(found), found.status
+    if isinstance(config, Explore):
+        explore(config, partial(print, flush=True))
+        return "", 0
     if tell := _TELL.get(type(config)):
-        return tell(config)
+        return tell(config), 0
     summary = _RUN[type(config)](config)
     counts = json.dumps(summary["counts"]).strip("{}").replace('"', "")
-    return f"{summary['rows']} rows in {config.out} ({counts})"
+    return f"{summary['rows']} rows in {config.out} ({counts})", 0
 
 
 if __name__ == "__main__":

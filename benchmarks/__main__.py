@@ -32,6 +32,7 @@ RUNS = {
     "mining": ["mining"],
     "noise": ["noise"],
     "resume": ["resume"],
+    "explorer": ["explorer"],
     "experts-alfworld": ["experts"],
 }
 # They need what this project never installs by itself: the games, and some the original engine.

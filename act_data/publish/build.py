@@ -33,10 +33,10 @@ from act_data.publish.derived import DERIVED, derived_schema, from_pairs, from_t
 from act_data.publish.manifest import MANIFEST, read_manifest, write_manifest
 from act_data.publish.measures import mining
 from act_data.publish.plan import Shard, plan
-from act_data.publish.sources import Source
 from act_data.runs.run import bar, claimed
 from act_data.storage.files import leftovers, replacing
 from act_data.storage.schema import Kind, parquet
+from act_data.storage.sources import Source
 from act_data.storage.tables import content, parquet_bytes
 from act_envs.errors import UnknownArgument
 

@@ -17,9 +17,9 @@ import numpy as np
 from gymnasium.envs.registration import parse_env_id
 
 from act_data.publish.derived import DERIVED, FROM_PAIRS, FROM_TRAJECTORIES
-from act_data.publish.sources import Source
 from act_data.splits import check_split
 from act_data.storage.schema import Kind
+from act_data.storage.sources import Source
 from act_data.storage.tables import part_name
 from act_envs.errors import UnknownArgument
 

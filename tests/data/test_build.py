@@ -28,7 +28,7 @@ from act_data.prompts import action_prompt, critique_prompt, render_answer
 from act_data.publish.build import Build, build, build_text
 from act_data.publish.manifest import read_manifest
 from act_data.publish.plan import SPLITS, config_of, plan, split_of
-from act_data.publish.sources import Source
+from act_data.storage.sources import Source
 from act_data.storage.tables import (
     ROW_GROUP,
     data_files,
@@ -143,7 +143,7 @@ PAIRS = st.lists(st.tuples(ENVS, NAMES, st.integers(0, 40)), min_size=1, max_siz
 
 
 def source(**columns: list[str]) -> Any:
-    """As :class:`act_data.publish.sources.Source`, with a row group of each three rows."""
+    """As :class:`act_data.storage.sources.Source`, with a row group of each three rows."""
     table = pa.table(columns)
 
     def groups(*names: str) -> Iterator[Any]:

@@ -1,0 +1,1 @@
+"""``act-data explore``: pairs, trajectories and evaluation episodes on local web pages."""

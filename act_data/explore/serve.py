@@ -1,0 +1,103 @@
+"""``act-data explore``: look at data in a browser on this machine."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from act_data.errors import DataNotFound
+from act_data.explore.holdings import find_holdings
+from act_envs.errors import UnknownArgument
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from werkzeug.serving import BaseWSGIServer
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explore:
+    """Look at pairs, trajectories and evaluation episodes in a browser. Ctrl-C ends it.
+
+    Nothing leaves this machine, and nobody else reaches the pages unless --host says so.
+
+    Attributes:
+        dir: what act-data wrote, a dataset or runs, and what act-train evaluate or a
+            TranscriptRecorder wrote, as .jsonl: a folder, with all folders in it, or a file.
+        host: address to listen at. 0.0.0.0 lets everybody in who can reach this machine.
+        port: port to listen at; 0 takes a free one.
+    """
+
+    dir: Annotated[Path, tyro.conf.Positional]
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+def explore(config: Explore, say: Callable[[str], object]) -> None:
+    """Serve the pages until Ctrl-C.
+
+    Args:
+        config: what to show, and where.
+        say: is told what was found and left out, and the address.
+
+    Raises:
+        DataNotFound: there is nothing to show.
+        DataCorrupt: a file that looked whole cannot be read.
+        MissingExtra: Flask or pyarrow is not installed.
+        UnknownArgument: nothing can listen there.
+    """
+    from act_data.explore.site import KINDS, create_app  # Flask is no part of the extra `data`
+
+    found, left_out = find_holdings(config.dir)
+    if not found:
+        raise DataNotFound(
+            f"{config.dir} holds no pairs, trajectories or episodes. "
+            f"{left_out[0] if left_out else 'Make data with: act-data collect, act-data mine.'}"
+        )
+    app = create_app(found, left_out, config.dir.resolve().name)
+    if config.host in _LOOPBACK:
+        # Else a page of another site could read all by a name that leads here (DNS rebinding).
+        app.config["TRUSTED_HOSTS"] = [*_LOOPBACK[:2], "[::1]"]
+    with listen(app, config.host, config.port) as server:
+        totals = {kind: sum(h.rows.count for h in found if h.kind == kind) for kind in KINDS}
+        say(", ".join(f"{count:,} {kind}" for kind, count in totals.items() if count))
+        for one in left_out:
+            say(f"left out: {one}")
+        shown = f"[{config.host}]" if ":" in config.host else config.host
+        say(f"http://{shown}:{server.port}/ (Ctrl-C ends it)")
+        server.serve_forever()  # returns at Ctrl-C
+
+
+def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
+    """A server of the pages, a thread a request, that waits for ``serve_forever``.
+
+    Args:
+        app: the pages.
+        host: an address of this machine; the loopback one is reached from nowhere else.
+        port: 0 for a free one.
+
+    Raises:
+        UnknownArgument: nothing can listen there.
+    """
+    from werkzeug.serving import make_server
+
+    if not 0 <= port < 1 << 16:
+        raise UnknownArgument(f"port {port} is none. Give one up to 65535, or 0 for a free one.")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UnknownArgument(
+            f"cannot listen at port {port} of {host!r}: {error.strerror or error}. "
+            "Give another --port (0 takes a free one), or end what listens there."
+        ) from error
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line for every request
+    with bound:
+        return make_server(host, bound.getsockname()[1], app, threaded=True, fd=bound.fileno())
