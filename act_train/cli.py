@@ -37,6 +37,11 @@ STAGES = {
         "tiny",
         (recipe.TinyArguments,),
     ),
+    "pretrain": _Stage(
+        "train a small model from scratch on played episodes and questions about text",
+        "pretrain",
+        (recipe.PretrainArguments,),
+    ),
     "warm-start": _Stage(
         "teach the answer format of critiques, and nothing else",
         "warm_start",

@@ -209,9 +209,75 @@ class TinyArguments:
         if not self.texts:
             raise RecipeError("no texts are given. Set texts: [FOLDER] of pairs or trajectories.")
         _at_least(1, layers=self.layers)
-        _at_least(261, vocabulary=self.vocabulary)  # 256 bytes, 3 special tokens, 2 tags
-        if self.hidden < 64 or self.hidden % 64:  # heads of 32, two for each key-value head
-            raise RecipeError(f"hidden={self.hidden} must be a multiple of 64, such as 128.")
+        _check_size(self.vocabulary, self.hidden)
+
+
+@dataclass
+class PretrainArguments:
+    """A model from scratch that reads these worlds and acts."""
+
+    out: str = _option("", "Folder of the run; one that exists is continued.")
+    worlds: str = _option(
+        "{}",
+        "Environments that are played, by id, as a JSON object (in a recipe, a mapping): share of "
+        "the documents, and further arguments of gym.make.",
+    )
+    reading: float = _option(0.2, "Share of the documents that ask about text.")
+    asked: float = _option(0.2, "Share of the steps that are asked as a prompt of their own.")
+    seed: int = _option(0, "Seed of the weights and of all that is played.")
+    vocabulary: int = _option(1024, "Size of the vocabulary.")
+    hidden: int = _option(128, "Width, a multiple of 64.")
+    layers: int = _option(5, "Depth.")
+    steps: int = _option(1000, "Optimizer steps, one batch each.")
+    batch_tokens: int = _option(4096, "Tokens of a batch, at most.")
+    max_length: int = _option(2048, "Tokens of a document; what goes beyond is left out.")
+    text_weight: float = _option(0.3, "Weight in the loss of what comes back; actions have 1 more.")
+    learning_rate: float = _option(5e-3, "Peak, after the warm-up and until the decay.")
+    warmup_steps: int = _option(100, "Steps in which the learning rate rises from 0.")
+    decay: float = _option(0.4, "Share of the steps, the last ones, in which it falls to 0.")
+    weight_decay: float = _option(0.1, "Of matrices.")
+    probe_steps: int = _option(100, "Steps between two measurements.")
+    save_steps: int = _option(200, "Steps between two checkpoints.")
+    workers: int = _option(1, "Processes that make the batches; 0 makes them in this one.")
+    bf16: bool = _option(False, "Compute in bfloat16, on a GPU.")
+
+    def __post_init__(self) -> None:
+        _need(self.out, "out")
+        _at_least(
+            1,
+            layers=self.layers,
+            steps=self.steps,
+            warmup_steps=self.warmup_steps,
+            probe_steps=self.probe_steps,
+            save_steps=self.save_steps,
+        )
+        _at_least(0, workers=self.workers)
+        _at_least(64, max_length=self.max_length)
+        _at_least(self.max_length, batch_tokens=self.batch_tokens)
+        _check_size(self.vocabulary, self.hidden)
+        for name in ("reading", "asked", "decay"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise RecipeError(f"{name}={value} must lie in [0, 1].")
+        self.played()
+
+    def played(self) -> dict[str, dict[str, Any]]:
+        """What is played: for each environment its share and arguments of ``gym.make``."""
+        try:
+            value = json.loads(self.worlds)
+        except ValueError as error:
+            raise RecipeError(f"worlds={self.worlds!r} is no JSON: {error}") from error
+        if not isinstance(value, dict) or not value:
+            raise RecipeError(
+                'worlds is not set. Set worlds: {ENVIRONMENT: {"share": 1}} in the recipe.'
+            )
+        for name, about in value.items():
+            share = about.get("share") if isinstance(about, dict) else None
+            if not isinstance(share, int | float) or share <= 0 or "split" in about:
+                raise RecipeError(
+                    f"worlds has {about!r:.80} for {name}; it must hold a share above 0 and no "
+                    "split: what is played is always of the split train."
+                )
+        return value
 
 
 def read(argv: Sequence[str], *types: type) -> tuple[Any, ...]:
@@ -326,6 +392,12 @@ def _load(path: Path) -> Mapping[str, Any]:
 def _need(value: str, name: str) -> None:
     if not value:
         raise RecipeError(f"{name} is not set. Set {name}: VALUE in the recipe, or --{name} VALUE.")
+
+
+def _check_size(vocabulary: int, hidden: int) -> None:
+    _at_least(261, vocabulary=vocabulary)  # 256 bytes, 3 special tokens, 2 tags
+    if hidden < 64 or hidden % 64:  # heads of 32, two for each key-value head
+        raise RecipeError(f"hidden={hidden} must be a multiple of 64, such as 128.")
 
 
 def _check_split(history: int, share: float, limit: int | None) -> None:

@@ -1,0 +1,164 @@
+"""What a model is pre-trained on: played episodes and questions about text, made as they are read.
+
+Play is the expert's, with mistakes: with a chance that differs from episode to episode something
+random, garbled or repeated is done instead, and the expert goes on from there. So a model reads
+what comes back when an action is wrong, and learns what to do then; the mistakes themselves are
+never a target. Some transcripts begin in the middle of an episode, as prompts with a shorter
+history do. Their form is told in :mod:`act_train.documents`, the questions in
+:mod:`act_train.reading`.
+
+A document follows from the seed and its index alone, in whatever process it is made. Tasks are of
+the split ``train``; one in ``HELD_OUT`` is kept for measuring, with all tasks of its origin.
+
+Left out: the rows of other stages. Critique prompts in particular are none of the questions, since
+what a model can judge is for the critique stage to teach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from act_data.policies.base import seed_of
+from act_data.rollout import make_env, text_env
+from act_data.splits import TRAIN, check_split
+from act_envs.base import TextEnv
+from act_envs.types import Task
+from act_train.documents import Document, Episode, Turn, transcript
+from act_train.errors import RecipeError
+from act_train.reading import questions
+
+HELD_OUT = 50  # one task in so many is never trained on
+MAX_TURNS = 100  # where an environment has no step limit
+NOISE = (0.0, 0.0, 0.0, 0.05, 0.15, 0.3, 1.0)  # chances of a mistake; each for as many episodes
+_WHOLE = 0.8  # share of the transcripts that begin with their episode
+
+
+class World:
+    """An environment that is played for its text.
+
+    Args:
+        env_id: registered id.
+        arguments: of ``gym.make``, without a split.
+        held_out: play the tasks that are kept for measuring, and only them.
+
+    Raises:
+        RecipeError: there is no task.
+        ForbiddenSplit: tasks of the split ``train`` are none.
+    """
+
+    def __init__(self, env_id: str, arguments: Mapping[str, Any], *, held_out: bool) -> None:
+        self.env_id = env_id
+        self._env: TextEnv = text_env(make_env(env_id, {**arguments, "split": TRAIN}))
+        self.tasks = [task for task in self._env.tasks() if is_held_out(task) == held_out]
+        if not self.tasks:
+            raise RecipeError(f"{env_id} has too few tasks to hold any out. Ask for more of them.")
+        for task in self.tasks:
+            check_split(task.split, ())
+
+    def draw(self, rng: np.random.Generator) -> tuple[Task, Episode]:
+        """Play a task with some chance of mistakes; both are drawn."""
+        task = self.tasks[int(rng.integers(len(self.tasks)))]
+        return task, play(self._env, task.task_id, NOISE[int(rng.integers(len(NOISE)))], rng)
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+
+def is_held_out(task: Task) -> bool:
+    """Whether a task is kept for measuring: by the name of what it is made from."""
+    return seed_of("held out", task.origin or task.task_id)[0] % HELD_OUT == 0
+
+
+def play(env: TextEnv, task_id: str, noise: float, rng: np.random.Generator) -> Episode:
+    """Play a task with the usual expert, which makes a mistake with a chance of ``noise``.
+
+    The episode ends when the environment or the expert ends it, or after ``MAX_TURNS`` steps.
+    """
+    observation, info = env.reset(options={"task_id": task_id})
+    turns: list[Turn] = []
+    while not (env.terminated or env.truncated) and len(turns) < MAX_TURNS:
+        wanted = env.expert_action()
+        if wanted is None:
+            break
+        action = wanted
+        if rng.random() < noise:
+            action = mistake(wanted, env.admissible_actions(), turns, rng)
+        turns.append(Turn(observation, action, wanted))
+        observation, *_ = env.step(action)
+    return Episode(info["goal"], tuple(turns), observation)
+
+
+def mistake(
+    wanted: str, offered: Sequence[str], turns: Sequence[Turn], rng: np.random.Generator
+) -> str:
+    """Something else than what is wanted: offered, said before, or garbled."""
+    kind = rng.random()
+    if kind < 0.5 and offered:
+        return offered[int(rng.integers(len(offered)))]
+    if kind < 0.65 and turns:
+        return turns[-1].action
+    other = offered[int(rng.integers(len(offered)))] if kind > 0.9 and offered else wanted
+    return _garbled(other, rng)
+
+
+def _garbled(action: str, rng: np.random.Generator) -> str:
+    """One word less, one word twice, two words swapped, or another number."""
+    words = action.split(" ")
+    at = int(rng.integers(len(words)))
+    match int(rng.integers(4)):
+        case 0 if len(words) > 1:
+            del words[at]
+        case 1 if len(words) > 1:
+            words[at - 1], words[at] = words[at], words[at - 1]
+        case 2:
+            words = [str(rng.integers(1, 30)) if word.isdigit() else word for word in words]
+        case _:
+            words.insert(at, words[at])
+    return " ".join(words)
+
+
+class Corpus:
+    """Documents by index.
+
+    Args:
+        worlds: for each environment its ``share`` and arguments of ``gym.make``.
+        reading: share of the documents that only ask about what was read.
+        seed: of all that is drawn.
+        held_out: draw from the tasks that are kept for measuring, and only from them.
+    """
+
+    def __init__(
+        self, worlds: Mapping[str, Mapping[str, Any]], reading: float, seed: int, *, held_out: bool
+    ) -> None:
+        self._worlds = {name: dict(about) for name, about in worlds.items()}
+        shares = np.array([about.pop("share") for about in self._worlds.values()], dtype=float)
+        self._shares = shares / shares.sum()
+        self._names = list(self._worlds)
+        self._reading, self._seed, self._held_out = reading, seed, held_out
+        self._opened: dict[str, World] = {}
+
+    def document(self, *index: int) -> tuple[Document, np.random.Generator]:
+        """The document of an index, and a generator to draw from what is read of it."""
+        rng = np.random.default_rng(seed_of(self._seed, "document", *index))
+        world = self._world(self._names[rng.choice(len(self._names), p=self._shares)])
+        task, episode = world.draw(rng)
+        if rng.random() < self._reading:
+            return questions(task.task_id, episode, rng), rng
+        whole = rng.random() < _WHOLE or not episode.turns
+        first = 0 if whole else int(rng.integers(len(episode.turns)))
+        return transcript(world.env_id, task.task_id, episode, first), rng
+
+    def close(self) -> None:
+        """Close the environments that this process has opened."""
+        for world in self._opened.values():
+            world.close()
+        self._opened.clear()
+
+    def _world(self, name: str) -> World:
+        if name not in self._opened:  # by the process that plays in it
+            self._opened[name] = World(name, self._worlds[name], held_out=self._held_out)
+        return self._opened[name]

@@ -1,0 +1,70 @@
+"""Candidates scored over a shared prefix get what separate forward passes give them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are 15 times slower
+
+import pytest
+
+pytest.importorskip("transformers")
+
+import torch
+
+from act_data.policies.base import Query
+from act_data.types import AgentState
+from act_train.scoring import LikeliestAdmissible, log_probabilities
+from act_train.scratch import make_model, make_tokenizer
+
+TEXTS = ["You see a drawer 12 and a mug 3. go to drawer 12, take mug 3 from drawer 12."]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    tokenizer = make_tokenizer(TEXTS, 300, spell=True)
+    tokenizer.save_pretrained(folder)
+    model = make_model(tokenizer, hidden=64, layers=2, seed=0)
+    model.model.embed_tokens.weight.data.mul_(20)  # so that answers differ in likelihood
+    model.save_pretrained(folder)
+    return folder
+
+
+def separately(model: Any, prompt: list[int], answer: list[int]) -> float:
+    ids = torch.tensor([prompt + answer])
+    with torch.inference_mode():
+        logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+    return float(logits.gather(-1, torch.tensor(answer)[:, None]).sum())
+
+
+def test_scores_equal_separate_forward_passes_for_any_number_of_candidates(folder: Path) -> None:
+    model = LikeliestAdmissible(str(folder), history=2, repeat_penalty=0.0)._model
+    draw = torch.Generator().manual_seed(0)
+    size = model.config.vocab_size
+    prompt = torch.randint(3, size, (50,), generator=draw).tolist()
+    answers = [  # more than fit into one pass
+        torch.randint(3, size, (1 + i % 7,), generator=draw).tolist() for i in range(70)
+    ]
+    found = log_probabilities(model, prompt, answers)
+    expected = [separately(model, prompt, answer) for answer in answers]
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert max(expected) - min(expected) > 1
+
+
+def test_the_likeliest_offered_action_is_taken_until_repeats_cost_too_much(folder: Path) -> None:
+    offered = ("go to drawer 12", "take mug 3 from drawer 12", "look")
+
+    def ranked(penalty: float, *done: str) -> list[str | None]:
+        policy = LikeliestAdmissible(str(folder), history=9, repeat_penalty=penalty)
+        state = AgentState("a goal", "a drawer 12", tuple(("seen", action) for action in done))
+        [samples] = policy.sample([Query(state, offered, (0, 0, 0, 0))], 3)
+        return [sample.action for sample in samples]
+
+    best = ranked(0.0)[0]
+    assert best is not None
+    assert sorted(map(str, ranked(0.0))) == sorted(offered)
+    assert ranked(1000.0, best)[-1] == best
+    assert ranked(1000.0, best)[0] != best
