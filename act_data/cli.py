@@ -16,6 +16,7 @@ from tyro.conf import subcommand
 
 from act_data.analysis.floor import Floor, floor, floor_text
 from act_data.analysis.noise import Noise, noise, noise_text
+from act_data.analysis.table import printable
 from act_data.collect import Collect, collect
 from act_data.contrast import Contrast, contrast
 from act_data.diff import Diff, diff, diff_text
@@ -91,8 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         text, status = _told(config)
     except (ActError, gym.error.Error, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _failed(error)
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here.", file=sys.stderr)
         return 130
@@ -101,7 +101,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader (head, less) has gone; what is still to be flushed or printed goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # such as a full disk
+        return _failed(f"standard output cannot be written ({error}). Send it elsewhere.")
     return status
+
+
+def _failed(error: object) -> int:
+    print(f"error: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+    return 2
 
 
 def _told(config: Any) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from typing import Annotated
 import tyro
 
 from act_data.analysis.noise import READINGS
+from act_data.analysis.table import printable
 from act_data.explore.holdings import find_rows
 from act_data.storage.tables import read_pairs
 from act_data.types import ContrastPair, Verification
@@ -120,7 +121,7 @@ def diff_text(found: Difference) -> str:
     ):
         if ids:
             more = f", and {len(ids) - _SHOWN:,} others" if len(ids) > _SHOWN else ""
-            lines.append(f"{name}: {', '.join(ids[:_SHOWN])}{more}")
+            lines.append(f"{name}: {', '.join(map(printable, ids[:_SHOWN]))}{more}")
     if found.by_field:
         lines += ["", "fields that differ", *_table(found.by_field)]
     for reading, changes in found.verdicts.items():
@@ -171,6 +172,7 @@ def _verdict(pair: ContrastPair, reading: str) -> str:
 
 
 def _table(counts: Mapping[str, int]) -> list[str]:
-    width = max(map(len, counts))
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    return [f"  {name.ljust(width)}  {number:,}" for name, number in ordered]
+    named = [(printable(name), number) for name, number in ordered]
+    width = max(len(name) for name, _ in named)
+    return [f"  {name.ljust(width)}  {number:,}" for name, number in named]

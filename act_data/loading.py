@@ -207,6 +207,11 @@ def _told(
             raise UnknownArgument(
                 f"{name} has no split {split!r} here. {nearest(asked, splits)}"
             ) from error
+        if asked and asked != split:
+            raise UnknownArgument(
+                f"split={split!r} cannot be taken ({error}). A slice has numbers or shares, as in "
+                "train[:100] or train[:10%], and a stream has none."
+            ) from error
         raise SchemaMismatch(
             f"{name} cannot be loaded ({error}). Is it a dataset that act-data build made?"
         ) from error

@@ -21,6 +21,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from act_data.analysis.table import printable
 from act_data.errors import DataNotFound
 from act_data.explore.episodes import EpisodeFile
 from act_data.explore.holdings import Holding, find_rows
@@ -226,9 +227,9 @@ class _Lines:
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most so many cells, each printable; broken between words where that can be."""
     lines: list[str] = []
-    for line in _printable(text).split("\n"):
+    for line in text.replace("\t", "    ").split("\n"):
         found = ""
-        for word in re.findall(r"\s*\S+", line) or [""]:
+        for word in re.findall(r"\s*\S+", printable(line)) or [""]:
             if cells(found + word) <= width:
                 found += word
                 continue
@@ -249,12 +250,4 @@ def cells(text: str) -> int:
     return sum(
         0 if unicodedata.combining(sign) else 1 + (unicodedata.east_asian_width(sign) in "WF")
         for sign in text
-    )
-
-
-def _printable(text: str) -> str:
-    """The text with codes in place of what steers a terminal; ends of lines stay."""
-    text = text.replace("\t", "    ")
-    return "".join(
-        sign if sign == "\n" or sign.isprintable() else ascii(sign)[1:-1] for sign in text
     )

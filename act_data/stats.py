@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from act_data.analysis.noise import READINGS
+from act_data.analysis.table import printable
 from act_data.explore.holdings import Holding, find_rows
 from act_data.storage.files import write_json
 from act_data.storage.tables import stream
@@ -196,6 +197,7 @@ def _told(kind: str, figures: Mapping[str, Any]) -> Iterator[str]:
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Indented lines: the first column to the left, numbers to the right."""
+    rows = [(printable(row[0]), *row[1:]) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()

@@ -1,13 +1,21 @@
-"""Tables as text: cells in columns for a terminal, and Markdown."""
+"""Tables as text: cells in columns for a terminal, and Markdown.
+
+Cells may come from models: what would steer a terminal, or end a line, is shown as its code.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 
+def printable(text: str) -> str:
+    """The text with codes in place of what is no sign of its own, ends of lines too."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
 def aligned(lines: Iterable[Sequence[str]]) -> list[str]:
     """Cells in columns: the first to the left, the others to the right."""
-    lines = [*lines]
+    lines = [[*map(printable, line)] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         " ".join(
@@ -26,13 +34,15 @@ def titled(lines: Sequence[str], titles: Mapping[int, Sequence[str]]) -> list[st
         titles: what stands before the line of a number; after all, for their number.
     """
     return [
-        line for at in range(len(lines) + 1) for line in (*titles.get(at, ()), *lines[at : at + 1])
+        line
+        for at in range(len(lines) + 1)
+        for line in (*map(printable, titles.get(at, ())), *lines[at : at + 1])
     ]
 
 
 def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
     return "".join(
-        f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n"
+        f"| {' | '.join(printable(cell).replace('|', '/') for cell in line)} |\n"
         for line in (head, ["---"] * len(head), *lines)
     )

@@ -107,7 +107,7 @@ def from_record(record: Any) -> Episode:
             [Turn(str(t.action), str(t.observation), t.reward, t.action_valid) for t in turns],
             {key: _plain(value) for key, value in record.items() if key not in _SHOWN},
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise SchemaMismatch(f"is an episode that cannot be read ({error!r})") from error
 
 
@@ -184,12 +184,13 @@ _COLUMNS = (
 
 def _decoded(line: bytes) -> Episode:
     try:
-        value = json.loads(line)
+        return from_record(_encodable(json.loads(line)))
+    except RecursionError as error:
+        raise SchemaMismatch("is nested too deeply") from error
     except ValueError as error:
         torn = not line.endswith(b"\n")
         what = "was torn off, or is being written" if torn else f"is no JSON ({error})"
         raise SchemaMismatch(what) from error
-    return from_record(_encodable(value))
 
 
 def _plain(value: Any) -> str:

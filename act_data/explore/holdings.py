@@ -12,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from act_data.analysis.table import printable
 from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
 from act_data.explore.episodes import EpisodeFile
 from act_data.storage.schema import Kind, arrow, parquet
@@ -59,7 +60,8 @@ def find_holdings(root: Path) -> tuple[list[Holding], list[str]]:
     for path, name in _units(root):
         try:
             if path.suffix == ".jsonl":
-                episodes = EpisodeFile(path)
+                (file,) = _files(path)
+                episodes = EpisodeFile(file)
                 found.append(Holding(name, "episodes", path, episodes))
                 left_out += episodes.left_out
             elif kind := _kind(path):
@@ -120,6 +122,28 @@ def _units(root: Path) -> Iterator[tuple[Path, str]]:
                 yield folder / name, (folder / name).relative_to(root).as_posix()
 
 
+def _files(path: Path) -> list[Path]:
+    """The file, or the parquet files of a folder, once it is known that they can be opened.
+
+    Raises:
+        DataCorrupt: one of them is no file, or has a name that no page could say.
+    """
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    for one in (path, *files):
+        try:
+            f"{one}{os.path.realpath(one)}".encode()  # what a link leads to names configs
+        except UnicodeEncodeError:
+            raise DataCorrupt(
+                f"{printable(str(one))} has a name that is no UTF-8, or leads to one. Rename it."
+            ) from None
+    for file in files or [path]:
+        if not file.is_file():
+            raise DataCorrupt(
+                f"{file} is no file, or a link that leads nowhere. Delete or mend it."
+            )
+    return files
+
+
 def _table(path: Path, name: str, kind: Kind) -> Holding:
     parts = path.resolve().parts
     place = parts[-2:] if parts[-3:-2] == ("data",) else ()
@@ -128,7 +152,7 @@ def _table(path: Path, name: str, kind: Kind) -> Holding:
 
 def _kind(path: Path) -> Kind | None:
     """The kind of rows that a file, or the first file of a folder, says it holds."""
-    file = path if path.is_file() else min(path.glob("*.parquet"))
+    file = _files(path)[0]
     try:
         metadata: Any = parquet().read_schema(file).metadata or {}
     except (arrow().ArrowException, OSError) as error:

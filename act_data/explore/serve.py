@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from act_data.analysis.table import printable
 from act_data.errors import DataNotFound
 from act_data.explore.holdings import find_holdings
 from act_envs.errors import UnknownArgument
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_HERE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,16 +66,31 @@ def explore(config: Explore, say: Callable[[str], object]) -> None:
         )
     app = create_app(found, left_out, config.dir.resolve().name)
     if config.host in _LOOPBACK:
-        # Else a page of another site could read all by a name that leads here (DNS rebinding).
-        app.config["TRUSTED_HOSTS"] = [*_LOOPBACK[:2], "[::1]"]
+        only_here(app)
     with listen(app, config.host, config.port) as server:
         totals = {kind: sum(h.rows.count for h in found if h.kind == kind) for kind in KINDS}
         say(", ".join(f"{count:,} {kind}" for kind, count in totals.items() if count))
         for one in left_out:
-            say(f"left out: {one}")
+            say(f"left out: {printable(one)}")
         shown = f"[{config.host}]" if ":" in config.host else config.host
         say(f"http://{shown}:{server.port}/ (Ctrl-C ends it)")
         server.serve_forever()  # returns at Ctrl-C
+
+
+def only_here(app: Flask) -> None:
+    """Refuse who does not ask for this machine by a name that it has for itself.
+
+    Else a page of another site could read all by a name that leads here (DNS rebinding). Werkzeug's
+    own list of trusted hosts knows no IPv6.
+    """
+    from werkzeug.exceptions import BadRequest
+
+    @app.before_request
+    def known() -> None:
+        from flask import request
+
+        if not _HERE.fullmatch(request.headers.get("Host", "")):
+            raise BadRequest("These pages are for this machine. Open the address that was printed.")
 
 
 def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:

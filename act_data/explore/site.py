@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ except ImportError as error:
     ) from error
 
 PAGE = 50  # rows
+_LISTED = 200  # values of a facet
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -155,9 +157,9 @@ def create_app(holdings: Sequence[Holding], left_out: Sequence[str], title: str)
         own, query = _own("episodes", "file", "line")
         rows = _known(index.find(source=own["file"]), f"file {own['file']!r}")
         line = _natural(own["line"])
-        (row,) = _known(
-            [row for row in rows if _line(index, row) == line], f"episode in line {line}"
-        )
+        at = bisect_left(rows, line, key=lambda row: _line(index, row))
+        here = [row for row in rows[at : at + 1] if _line(index, row) == line]
+        (row,) = _known(here, f"episode in line {line}")
         return _transcript(index, row, query)
 
     def _transcript(index: Index, row: int, query: Query) -> str:
@@ -279,12 +281,16 @@ def _facets(kind: HoldingKind, query: Query, selection: Selection) -> Iterator[d
     chosen = dict(query.chosen)
     for name, counts in selection.counts.items():
         value = chosen.get(name, "")
+        shown = dict([*counts.items()][:_LISTED])
+        if value:
+            shown.setdefault(value, counts.get(value, 0))
         yield {
             "name": name,
             "label": FACETS[kind][name],
             "words": name in READINGS,
             "chosen": value,
-            "counts": counts if value in ("", *counts) else {value: 0, **counts},
+            "counts": shown,
+            "more": len(counts.keys() - shown.keys()),
         }
 
 

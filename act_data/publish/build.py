@@ -24,7 +24,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from act_data.errors import DataCorrupt, DataNotFound
+from act_data.errors import DataCorrupt, DataNotFound, RunConflict
 from act_data.prompts import PROMPT_VERSION
 from act_data.provenance import versions
 from act_data.publish.card import DESCRIPTION, describe
@@ -32,10 +32,10 @@ from act_data.publish.command import command_line
 from act_data.publish.derived import DERIVED, derived_schema, from_pairs, from_trajectories
 from act_data.publish.manifest import MANIFEST, read_manifest, write_manifest
 from act_data.publish.measures import mining
-from act_data.publish.plan import Shard, plan
+from act_data.publish.plan import SPLITS, Shard, plan
 from act_data.runs.run import bar, claimed
 from act_data.storage.files import leftovers, replacing
-from act_data.storage.schema import Kind, parquet
+from act_data.storage.schema import Kind, arrow, parquet
 from act_data.storage.sources import Source
 from act_data.storage.tables import content, parquet_bytes
 from act_envs.errors import UnknownArgument
@@ -87,7 +87,8 @@ def build(config: Build, *, command: str | None = None) -> dict[str, Any]:
 
     Returns:
         ``pairs`` and ``trajectories`` (how many), ``duplicates`` (pairs left out, for an earlier
-        one has their id), and ``rows``: by config and split.
+        one has their id), ``repeated`` (trajectories left out, for an earlier one is the same), and
+        ``rows``: by config and split.
 
     Raises:
         DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: an input cannot be read.
@@ -120,7 +121,9 @@ def build(config: Build, *, command: str | None = None) -> dict[str, Any]:
         claimed(config.out, request, REQUEST),
         bar(rows, config.progress) as advance,
     ):
-        finished = _clean(config.out, [*paths, *map(Path, DESCRIPTION)])
+        whole = [*paths, *map(Path, DESCRIPTION)]
+        _only_ours(config.out, whole)
+        finished = _clean(config.out, whole)
         for shard in planned.shards:
             wanted = {name: config.out / path for name, path in shard.files.items()}
             todo = {name: path for name, path in wanted.items() if not path.exists()}
@@ -131,11 +134,13 @@ def build(config: Build, *, command: str | None = None) -> dict[str, Any]:
                 advance(count, worked=True)
         if not finished:
             describe(config.out, request)
+            _only_ours(config.out, whole)  # the manifest takes what is there
             write_manifest(config.out)
     return {
         "pairs": planned.pairs,
         "duplicates": planned.duplicates,
         "trajectories": planned.trajectories,
+        "repeated": planned.repeated,
         "rows": {
             name: {split: _rows_in(config.out, found) for split, found in splits.items()}
             for name, splits in files.items()
@@ -151,8 +156,10 @@ def build_text(summary: Mapping[str, Any]) -> str:
     ]
     if summary["duplicates"]:
         lines.append(f"{summary['duplicates']} pairs left out: earlier ones have their ids")
+    if summary["repeated"]:
+        lines.append(f"{summary['repeated']} trajectories left out: earlier ones are the same")
     if not summary["trajectories"]:
-        lines.append("no config sft: no --trajectories were given")
+        lines.append("no configs sft and trajectories: no --trajectories were given")
     return "\n".join(lines)
 
 
@@ -165,7 +172,8 @@ def _check(config: Build) -> None:
     if not config.pairs:
         raise UnknownArgument("no pairs were named. Give what act-data mine or verify wrote.")
     shares = config.shares
-    if min(shares) < 0 or not shares[0] or not math.isclose(sum(shares), 1):
+    three = len(shares) == len(SPLITS) and min(shares) >= 0 and shares[0] > 0
+    if not (three and math.isclose(sum(shares), 1)):
         raise UnknownArgument(
             f"shares={shares}: the shares of train (above 0), validation and test must sum to 1."
         )
@@ -175,7 +183,7 @@ def _check(config: Build) -> None:
     ):
         if value < least:
             raise UnknownArgument(f"{name}={value} must be at least {least}.")
-    for paths in (config.pairs, config.trajectories):
+    for paths in (config.pairs, config.trajectories, config.mined):
         for path, count in Counter(path.resolve() for path in paths).items():
             if count > 1:
                 raise UnknownArgument(f"{path} was given {count} times. Give it once.")
@@ -237,12 +245,49 @@ def _clean(out: Path, files: Sequence[Path]) -> bool:
         for path in leftovers(folder):
             path.unlink()
     if not (out / MANIFEST).exists():
+        for path in files:
+            if path.suffix == ".parquet" and not _readable(out / path):
+                (out / path).unlink(missing_ok=True)
         return False
     try:
         read_manifest(out)
     except DataCorrupt:
         for path in (*files, Path(MANIFEST)):
             (out / path).unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _only_ours(out: Path, files: Sequence[Path]) -> None:
+    """Refuse files that are none of the dataset's: its manifest would name them, push send them.
+
+    Raises:
+        RunConflict: with their names.
+    """
+    ours = {out / path for path in (*files, Path(REQUEST), Path(MANIFEST))}
+    links = [path for path in out.rglob("*") if path.is_symlink()]
+    strange = sorted(
+        path.relative_to(out).as_posix()
+        for path in {*links, *(path for path in out.rglob("*") if path.is_file())}
+        if (path not in ours or path.is_symlink())
+        and not any(part.startswith(".") for part in path.relative_to(out).parts)
+    )
+    if strange:
+        raise RunConflict(
+            f"{out} holds what is none of the dataset's ({', '.join(strange[:3])}). Nothing was "
+            "changed. Move it elsewhere, or choose another --out."
+        )
+
+
+def _readable(path: Path) -> bool:
+    """Whether a file of an unfinished build can be kept: whole, by its own checksums."""
+    if not path.exists():
+        return False
+    try:
+        with parquet().ParquetFile(path, page_checksum_verification=True) as file:
+            for group in range(file.num_row_groups):
+                file.read_row_group(group)
+    except (arrow().ArrowException, OSError):
         return False
     return True
 

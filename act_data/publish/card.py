@@ -38,7 +38,8 @@ DESCRIPTION = (CARD, CROISSANT, *(f"{_FIGURES}/{name}" for name in PICTURES))
 
 _HOLDS = {
     "critique": "prompts of TRL: which of two actions? Two rows a pair, one for each order",
-    "preference": "prompts of TRL with a chosen and a rejected answer",
+    "preference": "prompts of TRL, chosen the expert's action, rejected the alternative, whatever "
+    "the verdict",
     "sft": "prompts of TRL with the expert's action as the completion: each step of `trajectories`",
     "trajectories": "episodes that an expert won, action by action",
 }
@@ -79,14 +80,14 @@ def card(folder: Path, request: Mapping[str, Any]) -> str:
     """
     found = measure(folder)
     pairs = sum(one.total for one in found.environments.values())
-    licences = spdx_ids(found.environments)
+    licences = spdx_ids(found.played)
     first = head(folder, request["name"], layout(folder), pairs, licences)
     drawn = pictures(found)
     (folder / _FIGURES).mkdir(exist_ok=True)
     for name, (data, _) in drawn.items():
         with replacing(folder / _FIGURES / name) as file:
             file.write(data)
-    images = {name: f"![{text}]({_FIGURES}/{name})" for name, (_, text) in drawn.items()}
+    images = {name: f"![{cell(text)}]({_FIGURES}/{name})" for name, (_, text) in drawn.items()}
     sections = [
         _summary(request["name"], found),
         _loading(found),
@@ -110,15 +111,18 @@ def _summary(name: str, found: Measures) -> str:
     verified = sum(one.verified for one in found.environments.values())
     pairs = sum(one.total for one in found.environments.values())
     tasks = sum(len(names) for one in found.environments.values() for names in one.tasks.values())
-    judged = sum(max(map(one.judged, READINGS)) for one in found.environments.values())
+    decided = sum(one.decided for one in found.environments.values())
     if not verified:
         done = "Neither was executed: that the expert's action is the better one is an assumption."
     else:
         both = "Both" if verified == pairs else f"In {verified:,} of the pairs both"
-        better = "which is better" if judged == verified else f"which is better in {judged:,}"
-        done = f"{both} were executed from that very state; rows say what each gave, and {better}."
+        some = "" if decided == verified else f", in {decided:,} of them,"
+        done = (
+            f"{both} were executed from that very state; rows say what each gave and{some} how "
+            "they compare."
+        )
     lines = [
-        f"# {name}",
+        f"# {cell(name)}",
         f"**{pairs:,} pairs from {tasks:,} tasks of {listed(map(short, found.environments))}.** A "
         "row is one state of a text environment with **two actions: an expert's, and an "
         f"alternative** that a policy proposed there. {done} For training agents to judge "

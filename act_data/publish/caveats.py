@@ -21,7 +21,7 @@ _SCRIPTED = (HardNegative.name, RandomAdmissible.name)
 def sources(found: Measures) -> str:
     """The section on what the rows are made of, and under which terms."""
     lines, remarks = [], []
-    for env_id in found.environments:
+    for env_id in found.played:
         known = terms(env_id)
         if known is None:
             lines.append([code(env_id), "not known to this project", "ask its authors"])
@@ -71,7 +71,7 @@ def _of_labels(environments: Mapping[str, Found]) -> Iterator[str]:
         yield (
             f"{_names(some)}, in hindsight: costs are those of an expert that goes on from where "
             "each action led, and so upper bounds. A shorter way may exist; what the expert does "
-            "not win is unknown, not lost."
+            "not win is unknown, not lost, unless the action itself ended the episode."
         )
     if some := where("worlds", "informed"):
         drawn = [
@@ -104,7 +104,7 @@ def _of_labels(environments: Mapping[str, Found]) -> Iterator[str]:
 
 
 def _of_content(found: Measures) -> Iterator[str]:
-    for env_id in found.environments:
+    for env_id in found.played:
         known = terms(env_id)
         if known and known.like:
             yield (

@@ -103,9 +103,10 @@ def croissant(folder: Path, name: str) -> dict[str, Any]:
     files = layout(folder)
     env_ids: set[str] = set()
     for config in files:
-        if config not in (*DERIVED, TRAJECTORIES):
+        if config not in DERIVED:
+            kind = "trajectories" if config == TRAJECTORIES else "pairs"
             for split in files[config]:
-                rows = stream(folder / "data" / config / split, "pairs", "env_id")
+                rows = stream(folder / "data" / config / split, kind, "env_id")
                 env_ids.update(row["env_id"] for row in rows)
     ids = (licence for licence in spdx_ids(env_ids) if licence != OTHER)
     distribution, records = [], []

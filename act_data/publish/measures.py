@@ -21,6 +21,7 @@ import numpy as np
 from act_data.alternatives import FAULTS
 from act_data.analysis.floor import Floor, FloorRow, floor
 from act_data.analysis.noise import READINGS, Noise, NoiseRow, noise
+from act_data.errors import DataNotFound
 from act_data.publish.derived import DERIVED
 from act_data.publish.plan import SPLITS, TRAJECTORIES
 from act_data.runs.run import REQUEST, SUMMARY
@@ -39,6 +40,7 @@ _COLUMNS = (
     "verification.expert.action_valid", "verification.expert.state_hash",
     "verification.alternative.state_hash",
     *(f"verification.{name}.{part}" for name in READINGS for part in ("method", "regret")),
+    *(f"verification.{name}.verdict" for name in READINGS),
 )  # fmt: skip
 
 
@@ -58,6 +60,7 @@ class Found:
             that neither action wins.
         methods: for each reading, pairs by method.
         verified: pairs of which both actions were executed.
+        decided: of these, those of which some reading says how they compare.
         admissible: of these, those whose alternative the simulator offers.
         refused: of these, those whose expert's action it did not take.
         same_state: of these, those whose two actions lead to the same state.
@@ -73,6 +76,7 @@ class Found:
     regrets: dict[str, Counter[float]] = field(default_factory=lambda: _counters(READINGS))
     methods: dict[str, Counter[str]] = field(default_factory=lambda: _counters(READINGS))
     verified: int = 0
+    decided: int = 0
     admissible: int = 0
     refused: int = 0
     same_state: int = 0
@@ -168,6 +172,11 @@ class Measures:
         experts = {one.expert for one in self.proposals if one.env_id == env_id}
         return policy if len(experts) == 1 else f"{policy} against {expert}"
 
+    @property
+    def played(self) -> list[str]:
+        """Ids of the environments of its pairs and of its trajectories."""
+        return sorted({*self.environments, *(env_id for env_id, _ in self.episodes)})
+
 
 def layout(folder: Path) -> dict[str, dict[str, list[Path]]]:
     """The files of each split of each config of a built folder; configs of pairs first.
@@ -248,12 +257,19 @@ def mining(run: Path) -> dict[str, Any]:
         ``samples``, of which ``as_expert`` were the expert's action and ``faulty`` held none.
 
     Raises:
-        DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: its pairs cannot be read.
-        OSError, ValueError, KeyError: it is no folder of such a run, or the run has not ended.
+        DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: its pairs cannot be read, or it
+            is no folder of such a run that has ended.
     """
-    request, summary = (
-        json.loads((run / name).read_text(encoding="utf-8")) for name in (REQUEST, SUMMARY)
-    )
+    try:
+        request, summary = (
+            json.loads((run / name).read_text(encoding="utf-8")) for name in (REQUEST, SUMMARY)
+        )
+        if request["command"] != "mine":
+            raise ValueError(f"a run of {request['command']}")
+    except (OSError, ValueError, KeyError) as error:
+        raise DataNotFound(
+            f"{run} is no finished run of act-data mine ({error}). Give --mined such a folder."
+        ) from error
     counts, policy = summary["counts"], request["policy"]
     return {
         "env_ids": sorted({row["env_id"] for row in stream(run, "pairs", "env_id")}),
@@ -319,6 +335,8 @@ class _Pass:
         found.admissible += verified["admissible"]
         found.refused += not verified["expert"]["action_valid"]
         found.same_state += ends[0] == ends[1]
+        said = [verified[reading] for reading in READINGS if verified[reading]]
+        found.decided += any(one["verdict"] != "unknown" for one in said)
         for reading in READINGS:
             if said := verified[reading]:
                 found.methods[reading][said["method"]] += 1

@@ -42,7 +42,8 @@ def pictures(found: Measures) -> dict[str, tuple[bytes, str]]:
         label = "actions to the win after the alternative, minus after the expert's (∞: no win)"
         said = "; ".join(
             f"{title}, {name}: {sum(shares[:2]):.0%} below 0, {shares[2]:.0%} about 0, "
-            f"{sum(shares[3:-1]):.0%} above, {shares[-1]:.0%} never win"
+            f"{sum(shares[3:-1]):.0%} above"
+            + (f", {shares[-1]:.0%} never win" if name == READ["hindsight"] else "")
             for title, series in regrets.items()
             for name, shares in series.items()
         )

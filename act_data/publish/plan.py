@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gymnasium.envs.registration import parse_env_id
@@ -27,6 +28,7 @@ SPLITS = ("train", "validation", "test")
 TRAJECTORIES = "trajectories"
 _VARIANTS = ("gen", "browser")  # of an environment: the same game over other or the same content
 _OWN = (*DERIVED, TRAJECTORIES)
+_PLAYED = ("task_id", "env_id", "env_kwargs", "policy", "seed", "transitions")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +54,15 @@ class Plan:
         shards: what is made.
         pairs: how many pairs there are, duplicates not counted.
         duplicates: pairs that an earlier one has the ``pair_id`` of; they are left out.
-        trajectories: how many there are.
+        trajectories: how many there are, repeated ones not counted.
+        repeated: trajectories that an earlier one is the same as; they are left out.
     """
 
     shards: Sequence[Shard]
     pairs: int
     duplicates: int
     trajectories: int
+    repeated: int
 
     def files(self) -> dict[str, dict[str, list[Path]]]:
         """The files of each split of each config, those of environments first."""
@@ -137,8 +141,12 @@ def plan(
             met.add(pair_id)
             placed.setdefault((split, config_of(env_id)), array("q")).append(row)
     episodes: dict[str, array[int]] = {}
-    for row, split, _ in _placed(trajectories, shares, allow_split):
-        episodes.setdefault(split, array("q")).append(row)
+    played: set[bytes] = set()
+    for row, split, named in _placed(trajectories, shares, allow_split, *_PLAYED):
+        name = hashlib.blake2b(repr(named).encode(), digest_size=16).digest()
+        if name not in played:
+            played.add(name)
+            episodes.setdefault(split, array("q")).append(row)
     shards: list[Shard] = []
     for split in SPLITS:
         runs = {
@@ -149,16 +157,17 @@ def plan(
         shards += _shards("pairs", runs, split, FROM_PAIRS)
         runs = {TRAJECTORIES: _cut(episodes.get(split, ()), shard_size)}
         shards += _shards("trajectories", runs, split, FROM_TRAJECTORIES)
-    return Plan(shards, len(met), pairs.count - len(met), trajectories.count)
+    repeated = trajectories.count - len(played)
+    return Plan(shards, len(met), pairs.count - len(met), len(played), repeated)
 
 
 def _placed(
     source: Source, shares: Sequence[float], allow_split: Sequence[str], *columns: str
-) -> Iterator[tuple[int, str, list[str]]]:
+) -> Iterator[tuple[int, str, list[Any]]]:
     """Of each row its number, its split and the columns, where the row may be in a dataset."""
     row, checked = 0, set[str]()
     names = ("task_id", "split", *columns)
-    for table in source.columns(*names):
+    for table in source.columns(*dict.fromkeys(names)):
         tasks, official, *others = (table.column(name).to_pylist() for name in names)
         for split in {*official} - checked:
             check_split(split, allow_split)

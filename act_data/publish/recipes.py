@@ -83,11 +83,12 @@ def recipes() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
-def read_recipe(name: str) -> Recipe:
+def read_recipe(name: str, within: Sequence[str] = ()) -> Recipe:
     """A recipe that comes with this package, or one's own.
 
     Args:
         name: its name, or the path of a YAML file.
+        within: the recipes that include it.
 
     Raises:
         UnknownArgument: there is none, or it holds what no recipe can.
@@ -97,10 +98,14 @@ def read_recipe(name: str) -> Recipe:
     if not path.is_file():
         known = nearest(name, recipes())
         raise UnknownArgument(f"there is no recipe {name!r}. {known} A file of one's own: X.yaml.")
+    if name in within:
+        raise UnknownArgument(f"recipe {name!r} includes itself: {' > '.join((*within, name))}.")
     found = _loaded(path)
     _only(found, ("name", "include", "sources", "build"), path)
     ingredients = [
-        one for other in found.get("include", ()) for one in read_recipe(other).ingredients
+        one
+        for other in found.get("include", ())
+        for one in read_recipe(other, (*within, name)).ingredients
     ]
     for number, source in enumerate(_listed(found.get("sources", []), path)):
         where = f"{path}, sources[{number}]"

@@ -104,7 +104,8 @@ def noise_table(
             "expert better", "equivalent", "alternative better", "unknown"]  # fmt: skip
     legend = (
         "In percent of the judged pairs; *not better* and *worse* (of the expert's action) are of "
-        "those with a known verdict. In brackets 95 % intervals by bootstrap over tasks."
+        "those with a known verdict. In brackets 95 % intervals, by bootstrap over tasks; "
+        "where all tasks agree, Wilson's."
     )
     return folded(title, f"{legend}\n\n{table(head, lines, numbers=3)}")
 
@@ -161,7 +162,7 @@ def accuracy(found: Measures, mined: Sequence[Mapping[str, Any]]) -> str:
     else:
         lines.append(
             "Not known: states where all samples were the expert's action leave no pair, so the "
-            "rows cannot tell, and the summaries of the mining runs were not given."
+            "rows cannot tell, and no summary was given of a mining run whose policy chose freely."
         )
     policies = {one.policy for one in found.proposals}
     if told and RandomAdmissible.name in policies:

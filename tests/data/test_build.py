@@ -161,7 +161,11 @@ def test_no_task_is_in_two_splits(
     names = [f"{number:016x}" for number in ids]
     made = plan(
         source(env_id=envs, task_id=tasks, pair_id=names, split=["train"] * len(pairs)),
-        source(task_id=played, split=["train"] * len(played)),
+        source(
+            task_id=played, split=["train"] * len(played), seed=[*range(len(played))],
+            **{name: [""] * len(played) for name in ("env_id", "env_kwargs", "policy")},
+            transitions=[[]] * len(played),
+        ),
         shares=shares, allow_split=(), shard_size=size,
     )  # fmt: skip
     where: dict[str, set[str]] = {}
@@ -332,6 +336,50 @@ def test_what_was_damaged_is_made_again(inputs: Inputs, dataset: Path, tmp_path:
     assert files(out) == files(dataset)
 
 
+def test_of_an_unfinished_build_only_whole_files_are_kept(
+    inputs: Inputs, dataset: Path, tmp_path: Path
+) -> None:
+    out = shutil.copytree(dataset, tmp_path / "d")
+    (out / "MANIFEST.json").unlink()
+    part = next((out / "data/preference/train").iterdir())
+    data = bytearray(part.read_bytes())
+    data[len(data) // 3] ^= 1
+    part.write_bytes(data)
+    next((out / "data/toy/train").iterdir()).write_bytes(b"PAR1")
+    built(inputs, out)
+    assert files(out) == files(dataset)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "data/toy/train/mine.parquet", "data/keys/id_rsa"])
+def test_files_of_others_are_refused_and_nothing_is_lost(
+    inputs: Inputs, dataset: Path, tmp_path: Path, name: str
+) -> None:
+    out = shutil.copytree(dataset, tmp_path / "d")
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_text("secret")
+    before = files(out)
+    with pytest.raises(RunConflict, match=name):
+        built(inputs, out)
+    assert files(out) == before
+
+
+def test_a_link_is_refused(inputs: Inputs, dataset: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(dataset, tmp_path / "d")
+    (out / "README.md").rename(tmp_path / "elsewhere")
+    (out / "README.md").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunConflict, match=r"README\.md"):
+        built(inputs, out)
+
+
+def test_equal_trajectories_are_taken_once(inputs: Inputs, dataset: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(inputs.trajectories, tmp_path / "copy")
+    summary = built(inputs, tmp_path / "d", trajectories=(inputs.trajectories, copy))
+    count = len([*read_trajectories(copy)])
+    assert (summary["trajectories"], summary["repeated"]) == (count, count)
+    assert f"{count} trajectories left out" in build_text(summary)
+    assert every(tmp_path / "d", "sft") == every(dataset, "sft")
+
+
 def test_the_manifest_is_written_last(dataset: Path) -> None:
     assert {*read_manifest(dataset)} == {*files(dataset)}
     newest = max(dataset.rglob("*.*"), key=lambda path: path.stat().st_mtime_ns)
@@ -405,7 +453,7 @@ def test_of_pairs_with_one_id_the_first_is_taken(inputs: Inputs, tmp_path: Path)
     assert all(pair.verification for pair in kept)
     text = build_text(summary)
     assert f"{count} pairs left out" in text
-    assert "no config sft" in text
+    assert "no configs sft and trajectories" in text
     assert {"sft", "trajectories"}.isdisjoint(summary["rows"])
     assert json.loads((tmp_path / "d" / "MANIFEST.json").read_text())["files"]
 
@@ -415,6 +463,8 @@ def test_of_pairs_with_one_id_the_first_is_taken(inputs: Inputs, tmp_path: Path)
     [
         ({"shares": (0.9, 0.2, 0.1)}, UnknownArgument, "must sum to 1"),
         ({"shares": (0.0, 0.5, 0.5)}, UnknownArgument, "train"),
+        ({"shares": (0.5, 0.5)}, UnknownArgument, "validation"),
+        ({"mined": (Path("nowhere"),)}, DataNotFound, "nowhere"),
         ({"history": -1}, UnknownArgument, "history=-1"),
         ({"shard_size": 0}, UnknownArgument, "shard_size=0"),
         ({"pairs": (Path("nowhere"),)}, DataNotFound, "nowhere"),
@@ -432,6 +482,8 @@ def test_what_cannot_be_built(
 def test_inputs_of_the_wrong_kind_and_inputs_given_twice(inputs: Inputs, tmp_path: Path) -> None:
     with pytest.raises(SchemaMismatch, match="holds trajectories, not pairs"):
         built(inputs, tmp_path / "d", pairs=(inputs.trajectories,))
+    with pytest.raises(DataNotFound, match="a run of verify"):
+        built(inputs, tmp_path / "d", mined=(inputs.verified,))
     again = inputs.verified / ".." / inputs.verified.name
     with pytest.raises(UnknownArgument, match="given 2 times"):
         built(inputs, tmp_path / "d", pairs=(inputs.verified, again))

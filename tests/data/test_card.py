@@ -29,8 +29,8 @@ from act_data.publish.figures import histograms
 from act_data.publish.licences import spdx_ids, terms
 from act_data.publish.markdown import cell, code, fenced
 from act_data.publish.measures import measure, mining
-from act_data.storage.tables import read_pairs, write_parquet
-from act_data.types import ContrastPair
+from act_data.storage.tables import read_pairs, read_trajectories, write_parquet
+from act_data.types import ContrastPair, Reading
 from act_data.verify import Verify, verify
 from act_envs.errors import MissingExtra
 
@@ -120,7 +120,7 @@ def test_its_numbers_are_those_of_the_rows(folder: Path, tmp_path: Path, monkeyp
         assert line[2:] == [str(len({row["task_id"] for row in some})), str(len(some))]
     judged = [row for row in rows if row["verification"]["hindsight"]]
     assert len(judged) < len(rows)
-    assert f"and which is better in {len(judged):,}." in text
+    assert f"in {len(judged):,} of them, how they compare" in text
     hard = [row for row in judged if row["env_id"] != "ACT/Toy-v0"
             and row["policy"] == "hard-negative"]  # fmt: skip
     verdicts = [row["verification"]["hindsight"]["verdict"] for row in hard]
@@ -261,6 +261,32 @@ def test_licences_and_limits_are_of_what_is_there(folder: Path) -> None:
     webshop = terms("ACT/WebShop-v0")
     assert webshop
     assert "amazon.com" in webshop.redistribution
+
+
+@pytest.mark.usefixtures("no_floor")
+def test_licences_are_those_of_the_trajectories_too(runs: Path, tmp_path: Path) -> None:
+    episodes = [
+        dataclasses.replace(one, env_id="ACT/WebShop-v0")
+        for one in read_trajectories(runs / "Toy" / "c")
+    ]
+    write_parquet(tmp_path / "t.parquet", episodes, "trajectories")
+    pairs, out = sorted(runs.glob("ALF*/v-*")), tmp_path / "out"
+    build(Build(pairs=tuple(pairs), trajectories=(tmp_path / "t.parquet",), out=out))
+    text = (out / "README.md").read_text(encoding="utf-8")
+    assert "amazon.com" in text
+    assert "- other" in text.partition("---\n\n")[0]
+
+
+@pytest.mark.usefixtures("no_floor")
+def test_what_no_reading_decides_is_not_said_to_be_known(runs: Path, tmp_path: Path) -> None:
+    def undecided(pair: ContrastPair) -> ContrastPair:
+        assert pair.verification
+        unknown = Reading("path:x", 3.0, 3.0, None, "unknown", None)
+        found = dataclasses.replace(pair.verification, hindsight=unknown, informed=None)
+        return dataclasses.replace(pair, verification=found)
+
+    text = (built(runs, tmp_path / "out", change=undecided) / "README.md").read_text("utf-8")
+    assert "what each gave and, in 0 of them, how they compare" in text
 
 
 def test_every_environment_has_terms() -> None:

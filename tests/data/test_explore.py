@@ -5,6 +5,8 @@ from __future__ import annotations
 import html.parser
 import json
 import math
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,13 +23,14 @@ pytest.importorskip("flask", reason="needs the extra explore")
 
 from flask.testing import FlaskClient
 
-from act_data.errors import DataNotFound
+from act_data.errors import DataCorrupt, DataNotFound
 from act_data.explore.holdings import Holding, find_holdings
 from act_data.explore.index import FACETS, SORTS, Index
 from act_data.explore.query import parse
-from act_data.explore.serve import Explore, explore
+from act_data.explore.serve import Explore, explore, only_here
 from act_data.explore.site import PAGE, create_app
-from act_data.storage.tables import read_pairs, read_trajectories
+from act_data.stats import Stats, stats
+from act_data.storage.tables import part_name, read_pairs, read_trajectories
 from act_envs.errors import MissingExtra, UnknownArgument
 from tests.data.browsed import EVALUATED, HOSTILE, HOSTILE_ID, furnish
 
@@ -400,6 +403,61 @@ def test_lines_that_are_no_episodes(tmp_path: Path) -> None:
         page(client, f"/episode?file=results.jsonl&line={line}", status)
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        (json.dumps({**EVALUATED, "note": 0}).replace(" 0}", "[" * 950 + "]" * 950 + "}"), ""),
+        (json.dumps({**EVALUATED, "score": 10**400}), "too large"),
+    ],
+)
+def test_a_hostile_line_is_left_out(tmp_path: Path, line: str, reason: str) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_text(f"{line}\n{json.dumps(EVALUATED)}\n")
+    ((one,), left_out) = find_holdings(path)
+    assert one.rows.count == 2 - len(left_out)
+    assert all(said.startswith("Line 1 of") and reason in said for said in left_out)
+    assert left_out or not reason
+
+
+def test_one_bad_file_does_not_hide_the_others(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "good").symlink_to(folder / "mined")
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed" / "a.parquet").mkdir()
+    (tmp_path / "mixed" / part_name(0, 1)).write_bytes((folder / "hostile.parquet").read_bytes())
+    (tmp_path / "dead.parquet").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.jsonl").symlink_to(tmp_path / "loop.jsonl")
+    os.mkfifo(tmp_path / "waits.parquet")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff"))
+    odd.mkdir()
+    shutil.copy(folder / "hostile.parquet", odd / "x.parquet")
+    (odd / "y.jsonl").write_text(json.dumps(EVALUATED))
+    ((one,), left_out) = find_holdings(tmp_path)
+    assert one.name == "good"
+    names = ("a.parquet", "dead.parquet", "loop.jsonl", "waits.parquet", "x.parquet", "y.jsonl")
+    assert len(left_out) == len(names)
+    assert all(any(name in said for said in left_out) for name in names)
+    told = page(create_app([one], left_out, "x").test_client(), "/").text
+    assert all(said in told for said in left_out)
+    for name in ("dead.parquet", "mixed"):
+        with pytest.raises(DataCorrupt, match="is no file"):
+            stats(Stats(data=(tmp_path / name,) if name == "mixed" else (tmp_path,)))
+
+
+def test_a_long_facet_is_cut(tmp_path: Path) -> None:
+    for number in range(203):
+        line = json.dumps({**EVALUATED, "kind": f"kind{number:03}"})
+        (tmp_path / f"{number:03}.jsonl").write_text(f"{line}\n")
+    client = create_app(*find_holdings(tmp_path), "x").test_client()
+    read = page(client, "/episodes")
+    assert "/episodes?kind=kind199" in read.links
+    assert "/episodes?kind=kind200" not in read.links
+    assert read.text.count("and 3 others") == 2  # kinds and sources
+    chosen = page(client, "/episodes?kind=kind202")
+    assert "and 2 others" in chosen.text
+    assert Counter(chosen.links)["/episodes?kind=kind199"] == 1
+
+
 def test_a_file_that_has_changed_is_said(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes((folder / "evaluated" / "results.jsonl").read_bytes())
@@ -407,6 +465,29 @@ def test_a_file_that_has_changed_is_said(folder: Path, tmp_path: Path) -> None:
     path.write_text("{}\n")
     told = page(client, "/episode?file=results.jsonl&line=2", 500).text
     assert "Start act-data explore again" in told
+
+
+@pytest.mark.parametrize("path", ["/pairs", "/static/explore.js", "/nothing"])
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("127.0.0.1:8000", True),
+        ("LocalHost", True),
+        ("[::1]:8000", True),
+        ("[::1]", True),
+        ("evil.example:8000", False),
+        ("127.0.0.1.evil.example", False),
+        ("[::1].evil.example", False),
+        ("[::2]:8000", False),
+        ("", False),
+    ],
+)
+def test_only_this_machine_is_answered(folder: Path, host: str, known: bool, path: str) -> None:
+    app = create_app(*find_holdings(folder / "hostile.parquet"), "x")
+    only_here(app)
+    answer = app.test_client().get(path, headers={"Host": host})
+    assert answer.status_code == ((404 if path == "/nothing" else 200) if known else 400)
+    assert "Content-Security-Policy" in answer.headers
 
 
 # -- the command ---------------------------------------------------------------------------------

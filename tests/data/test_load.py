@@ -124,6 +124,12 @@ def test_trl_knows_the_rows_without_being_told(dataset: Path) -> None:
             UnknownArgument,
             "Did you mean 'validation'",
         ),
+        (
+            lambda path: act_data.load(path, split="train[:2]", streaming=True),
+            UnknownArgument,
+            "a stream has none",
+        ),
+        (lambda path: act_data.load(path, split="train[:x]"), UnknownArgument, "A slice"),
         (lambda path: act_data.load(path, revision="v1"), UnknownArgument, "is a folder"),
         (lambda path: act_data.load(path / "data"), UnfinishedRun, "act-data build"),
         (lambda path: act_data.load(path / "no" / "where"), DataNotFound, "is no folder"),

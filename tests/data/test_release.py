@@ -178,13 +178,14 @@ def test_what_cannot_be_released(tmp_path: Path, options: dict[str, Any], messag
         (SMALL, "[1]", "must be a mapping"),
         (SMALL, "{", "is no YAML"),
         (SMALL, "name: x\ninclude: [alfwrold]", "Did you mean 'alfworld'"),
+        (SMALL, "name: x\ninclude: [SELF]", "includes itself"),
     ],
 )
 def test_what_is_wrong_with_a_recipe(
     small: str, tmp_path: Path, before: str, after: str, message: str
 ) -> None:
     assert before in SMALL
-    Path(small).write_text(SMALL.replace(before, after))
+    Path(small).write_text(SMALL.replace(before, after).replace("SELF", small))
     with pytest.raises(UnknownArgument, match=message):
         release(Release(recipe=small, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +13,7 @@ from statistics import mean
 
 import pytest
 
+from act_data.analysis.noise import Noise, noise, noise_text
 from act_data.diff import Diff, diff, diff_text
 from act_data.errors import DataCorrupt, DataNotFound, UnfinishedRun
 from act_data.mining import Mine, mine
@@ -22,7 +25,7 @@ from act_data.storage.tables import (
     read_trajectories,
     write_parquet,
 )
-from act_data.types import ContrastPair
+from act_data.types import ContrastPair, Reading
 from act_data.verify import Verify, verify
 from act_envs.errors import UnknownArgument
 
@@ -108,6 +111,38 @@ def test_texts_do_not_steer_the_terminal(pairs: list[ContrastPair]) -> None:
     assert all(sign == "\n" or sign.isprintable() for sign in text)
     assert "a\\x1b[2J\\x07\\u202eb    c" in text
     assert max(map(cells, text.split("\n"))) <= 80
+
+
+def test_tables_do_not_steer_the_terminal(pairs: list[ContrastPair], tmp_path: Path) -> None:
+    evil = "a\x1b[2J\u202e\nb"
+    texts = dict.fromkeys(("pair_id", "kind", "policy", "expert", "split", "env_id"), evil)
+    read = Reading("planner", 1.0, 2.0, 1.0, evil, None)  # pyright: ignore[reportArgumentType]
+    assert pairs[0].verification is not None
+    judged = dataclasses.replace(pairs[0].verification, informed=read)
+    one = dataclasses.replace(pairs[0], **texts)
+    write_parquet(tmp_path / "a.parquet", [one], "pairs")
+    other = dataclasses.replace(one, seed=9, verification=judged)
+    write_parquet(tmp_path / "b.parquet", [other], "pairs")
+    told = [
+        stats_text(stats(Stats(data=(tmp_path,)))),
+        diff_text(diff(Diff(before=tmp_path / "a.parquet", after=tmp_path / "b.parquet"))),
+        noise_text(noise(Noise(pairs=(tmp_path / "a.parquet",), by_kind=True))),
+    ]
+    for text in told:
+        assert "a\\x1b[2J\\u202e\\nb" in text
+        assert all(sign == "\n" or sign.isprintable() for sign in text)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_is_told_in_a_line(folder: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "act_data.cli", "show", str(folder / "verified")],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output cannot be written")
+    assert done.stderr.count("\n") == 1
 
 
 def test_colour_is_for_terminals(
