@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from act_data.errors import DataCorrupt, DataNotFound, HubUnreachable, SchemaMismatch, UnfinishedRun
+from act_data.publish.failures import shown
 from act_data.publish.manifest import MANIFEST
 from act_data.storage.schema import DECODERS, SCHEMA_VERSION, VERSION_COLUMN, arrow_schema
 from act_data.types import ContrastPair
@@ -170,7 +171,7 @@ def _commit(name: str, revision: str | None) -> str:
         commit = api.dataset_info(name, revision=revision).sha
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise DataNotFound(
-            f"there is no dataset {name!r} on {api.endpoint}, or this token cannot see it. "
+            f"there is no dataset {name!r} on {shown(api.endpoint)}, or this token cannot see it. "
             "Check the name; for one that is private: hf auth login, or set HF_TOKEN."
         ) from error
     except RevisionNotFoundError as error:
@@ -254,7 +255,7 @@ def _other_version(what: str, version: object) -> SchemaMismatch:
 def _unreachable(name: str, error: Exception) -> HubUnreachable:
     (said, *_) = str(error).splitlines() or [type(error).__name__]
     return HubUnreachable(
-        f"cannot reach the Hub for {name} ({said}). Check the network, HF_ENDPOINT and "
+        f"cannot reach the Hub for {name} ({shown(said)}). Check the network, HF_ENDPOINT and "
         "HF_HUB_OFFLINE. Without a network give a folder, such as one that "
         f"'hf download {name} --repo-type dataset --local-dir FOLDER' has made before."
     )

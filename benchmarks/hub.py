@@ -73,6 +73,7 @@ class Fault:
         times: for how many requests.
         skip: how many requests of the kind are served well before.
         status: answered instead of doing anything; 0 for no such answer.
+        answer: given as JSON, as a proxy may, instead of doing anything.
         hang_up: no answer is given: ``"before"`` or ``"after"`` the request was carried out.
         keep: what share of an uploaded file arrives.
         do: called before the request is carried out.
@@ -82,6 +83,7 @@ class Fault:
     times: int = 1
     skip: int = 0
     status: int = 0
+    answer: Any = None
     hang_up: Literal["", "before", "after"] = ""
     keep: float = 1.0
     do: Callable[[], object] | None = None
@@ -200,10 +202,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self.fault.do()
             if self.fault.hang_up == "before":
                 raise _HangUp
-            streamed = name == "upload" and not self.fault.status
+            streamed = name == "upload" and not self.fault.status and self.fault.answer is None
             self._body = b"" if streamed else b"".join(self._received())
             if self.fault.status:
                 raise Refused(self.fault.status, "<html>out of order</html>")
+            if self.fault.answer is not None:
+                return self._reply(self.fault.answer)
             self._authorise(name, what)
             if name == "resolve":
                 return self._resolve(**what)

@@ -6,6 +6,7 @@ them for everybody who loads them (https://github.com/huggingface/datasets/issue
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 from act_data.errors import DataCorrupt, SchemaMismatch
+from act_data.publish.manifest import Entry
 from act_data.storage.schema import arrow, parquet
 from act_envs.errors import MissingExtra
 
@@ -104,6 +106,23 @@ def counted(card: str, footers: Mapping[str, Footer]) -> Rows:
                 )
             rows.setdefault(config, {})[split] = count
     return rows
+
+
+def listed(manifest: bytes) -> frozenset[str]:
+    """Paths that a manifest lists; none where its form is not that of ``write_manifest``.
+
+    Other programs have files of this name, too.
+    """
+    try:
+        entries = {path: Entry(**values) for path, values in json.loads(manifest)["files"].items()}
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return frozenset()
+    return frozenset(entries)
+
+
+def only_metadata(card: bytes) -> bool:
+    """Whether a card has no text: the Hub makes such a one where it is told a licence."""
+    return not re.sub(rb"\A---\r?\n.*?^---[ \t]*\r?$", b"", card, flags=re.S | re.M).strip()
 
 
 def hub_clients() -> ModuleType:

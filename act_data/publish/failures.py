@@ -6,7 +6,7 @@ which is worth another try, longer and longer apart, and not for ever.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,11 +14,20 @@ from act_data.errors import HubMismatch, HubRefused, HubUnreachable
 
 TRIES = 5
 DELAY = 1.0  # seconds after the first try; each wait is twice the one before
-_PASSING = (408, 409, 425, 429)
+_PASSING = (408, 409, 412, 425, 429)
+
+
+def shown(text: object) -> str:
+    """A text with URLs in it, but no name and password that these hold."""
+    return re.sub(r"://[^/\s]*@", "://", str(text))
 
 
 class Moved(Exception):
     """Somebody else made a commit in between."""
+
+
+class Unseen(HubUnreachable):
+    """What was just committed is not to be seen yet."""
 
 
 def waits() -> Iterable[float | None]:
@@ -33,11 +42,18 @@ class Told:
         repo: the repository.
         endpoint: where the Hub is.
         doing: what is done with it (``"push to"``).
+        fresh: a commit was made a moment ago, and not every server may know of it.
+
+    Raises:
+        Moved: by the call that makes a commit, and by no other.
+        HubRefused, HubUnreachable, HubMismatch: see there.
     """
 
-    def __init__(self, repo: str, endpoint: str, doing: str) -> None:
+    def __init__(self, repo: str, endpoint: str, doing: str, fresh: bool = False) -> None:
         self._what = f"cannot {doing} {repo} on {endpoint}"
         self._endpoint = endpoint
+        self._commit = f"/{repo}/commit/"
+        self._fresh = fresh
 
     def __enter__(self) -> None:
         pass
@@ -57,21 +73,35 @@ class Told:
             raise HubRefused(
                 f"{self._what}: HF_HUB_OFFLINE forbids any connection. Unset it."
             ) from error
-        if isinstance(error, EntryNotFoundError):
+        missing = isinstance(error, EntryNotFoundError | FileNotFoundError)
+        if self._fresh and (
+            missing or (isinstance(error, HfHubHTTPError) and error.response.status_code == 404)
+        ):
+            raise Unseen(
+                f"{self._what}: it was committed, and is not to be seen yet. Run the same command "
+                "again later: it goes on from what is there."
+            ) from error
+        if missing:
             raise HubMismatch(f"{self._what}: it is not there any more.") from error
         if isinstance(error, HfHubHTTPError):
             self._refused(error.response.status_code, error, uploading)
-        elif isinstance(error, HTTPError | json.JSONDecodeError) or uploading:
+        elif isinstance(error, HTTPError) or uploading:
             raise HubUnreachable(
                 f"{self._what}: {_line(error)}. Check the network and HF_ENDPOINT, and run the "
                 "same command again: it goes on from what is there."
             ) from error
-        elif isinstance(error, ValueError):
+        elif isinstance(error, ValueError) and isinstance(error.__cause__, HfHubHTTPError):
             raise HubRefused(f"{self._what}: {_line(error)}. Make the folder again.") from error
+        elif isinstance(error, ValueError | TypeError | LookupError | AttributeError):
+            # The client takes answers apart without a look at what they are.
+            raise HubUnreachable(
+                f"{self._what}: it does not answer as a Hub does ({type(error).__name__}: "
+                f"{_line(error)}). Check HF_ENDPOINT and any proxy, and run the same command again."
+            ) from error
 
     def _refused(self, status: int, error: Any, uploading: bool) -> None:
         said = _line(error.server_message or error)
-        if status == 412:
+        if status == 412 and self._commit in str(error.response.url):
             raise Moved from error
         if status in (401, 403, 404):
             raise HubRefused(
@@ -91,5 +121,5 @@ class Told:
 
 def _line(said: object) -> str:
     """The first line that says something."""
-    lines = [line.strip() for line in str(said).splitlines()]
+    lines = [line.strip() for line in shown(said).splitlines()]
     return next(filter(None, lines), type(said).__name__).rstrip(".")

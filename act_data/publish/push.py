@@ -19,12 +19,10 @@ from typing import Annotated, Any
 import tyro
 
 from act_data.errors import HubConflict, HubRefused, HubUnreachable, SchemaMismatch
-from act_data.publish.contents import CARD, counted, footer, hub_clients
+from act_data.publish.contents import CARD, counted, footer, hub_clients, listed, only_metadata
 from act_data.publish.failures import Moved, waits
 from act_data.publish.manifest import MANIFEST, Entry, read_manifest
 from act_data.publish.remote import Changes, Head, Remote, check_names
-
-_CARD_ALONE = {CARD, MANIFEST}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +35,9 @@ class Push:
     Attributes:
         folder: what act-data build wrote.
         repo: the dataset on the Hub, org/name; made where it does not exist. Its files become
-            those of the folder: others are deleted, which its history keeps.
+            those of the folder. Of those that are there, only what an earlier push put there is
+            changed or deleted, which its history keeps; where others are in the way, nothing is
+            sent. A README.md without any text, as the Hub makes it, is not in the way.
         tag: name for this revision, such as v1. A tag that exists is never moved.
         private: make the repository private.
         dry_run: check everything that can be checked without a change there, and say what would
@@ -66,12 +66,12 @@ def push(config: Push) -> dict[str, Any]:
 
     Raises:
         DataNotFound, UnfinishedRun, DataCorrupt, SchemaMismatch: the folder is not what act-data
-            build leaves. Nothing was sent.
+            build leaves, or changed meanwhile. Nothing was published.
         UnknownArgument: a name has another form.
         HubRefused: there is no token, it does not suffice, or the Hub does not take the files.
         HubUnreachable: the Hub does not answer.
-        HubConflict: the tag is that of other files, the repository is not one of ours, or others
-            push to it all the time.
+        HubConflict: the tag is that of other files, files that no push put there would be changed
+            or deleted, or others push to it all the time.
         HubMismatch: what the Hub gives back is not what was sent.
         MissingExtra: the Hub's client is not installed.
     """
@@ -171,20 +171,32 @@ def _planned(
             )
         return changes
     changes = remote.changes(head.revision, config.folder, entries)
-    strange = {*changes.deleted, *changes.changed} - _CARD_ALONE
-    if strange and MANIFEST in changes.added:
+    if strange := _strange(changes, remote, head.revision):
+        more = f" and {len(strange) - 10} more" if len(strange) > 10 else ""
         raise HubConflict(
-            f"{config.repo} holds files that act-data did not publish "
-            f"({', '.join(sorted(strange)[:3])}) and that would be deleted. Nothing was sent. "
-            "Choose another --repo, or delete them there."
+            f"{config.repo} holds files that act-data did not publish and that would be deleted or "
+            f"overwritten: {', '.join(strange[:10])}{more}. Nothing was sent. Delete them there if "
+            "nobody needs them, or choose another --repo."
         )
     return changes
+
+
+def _strange(changes: Changes, remote: Remote, revision: str) -> list[str]:
+    """What would be changed or deleted, and was not put there by a push: its manifest tells."""
+    touched = {*changes.deleted, *changes.changed}
+    if touched and MANIFEST not in changes.added:
+        ours = listed(remote.read(revision, MANIFEST))
+        touched -= {*ours, MANIFEST} if ours else ours
+    if CARD in touched and only_metadata(remote.read(revision, CARD)):
+        touched.remove(CARD)
+    return sorted(touched)
 
 
 def _committed(
     config: Push, entries: Mapping[str, Entry], remote: Remote, head: Head | None
 ) -> tuple[str, Changes]:
     """Make the commit, on top of whatever is newest; its revision, and what it changed."""
+    folder = config.folder
     made = head is None and remote.create(config.private)
     message = config.message or (f"Publish {config.tag}" if config.tag else "Publish")
     changes = Changes([], [], [])
@@ -202,7 +214,7 @@ def _committed(
             return _tagged(config, head) or head.revision, changes
         changes = now
         try:
-            return remote.commit(config.folder, changes, message, head.revision), changes
+            return remote.commit(folder, entries, changes, message, head.revision), changes
         except Moved as error:
             if wait is None:
                 raise HubConflict(
@@ -214,7 +226,11 @@ def _committed(
                 raise
         except HubRefused as error:
             if made:
-                raise HubRefused(f"{error} {remote.remove_if_empty()}") from error
+                # Not deleted again: somebody else may have put something in.
+                raise HubRefused(
+                    f"{error} The repository {config.repo}, which was made for it, is left "
+                    "there, empty unless others use it."
+                ) from error
             raise
         time.sleep(wait)
     raise AssertionError  # the last wait is None

@@ -24,10 +24,11 @@ from act_data.errors import (
     SchemaMismatch,
 )
 from act_data.publish.contents import CARD, Footer, Rows, counted, footer, hub_clients
-from act_data.publish.failures import Told, waits
+from act_data.publish.failures import Told, Unseen, shown, waits
 from act_data.publish.manifest import Entry, entry
 from act_envs.errors import UnknownArgument
 
+SMALL = 2**20  # bytes; smaller files are sent as they were when they were checked
 READERS = 4  # files that are read back at once; each takes a few MB
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _T = TypeVar("_T")
@@ -109,13 +110,19 @@ class Remote:
         hub = hub_clients()
         self.repo = repo
         self._api = hub.HfApi(library_name="act-data")
-        self.endpoint: str = self._api.endpoint
+        self.endpoint = shown(self._api.endpoint)
         self._of: dict[str, str] = {"repo_id": repo, "repo_type": "dataset"}
-        if hub.get_token() is None:
+        token = hub.get_token()
+        if token is None:
             raise HubRefused(
                 f"there is no token for {self.endpoint}. Set HF_TOKEN, or log in with: "
                 "hf auth login. Tokens with write access: "
                 f"{self.endpoint}/settings/tokens"
+            )
+        if not token.isascii():
+            raise HubRefused(
+                "the token holds a character that no token has, not of ASCII. Copy it anew from "
+                f"{self.endpoint}/settings/tokens and set it as HF_TOKEN, or: hf auth login"
             )
 
     def head(self) -> Head | None:
@@ -128,6 +135,8 @@ class Remote:
                 refs = self._api.list_repo_refs(**self._of)
             except RepositoryNotFoundError:
                 return None
+            if not info.sha:
+                raise ValueError("it names no commit")
             tags = {tag.name: tag.target_commit for tag in refs.tags}
             return Head(info.sha, bool(info.private), tags)
 
@@ -165,37 +174,58 @@ class Remote:
 
         return self._tried("create", make)
 
-    def remove_if_empty(self) -> str:
-        """Take back what :meth:`create` made, where nothing was put in; what became of it."""
-        try:
-            head = self.head()
-            if head is None or self._files(head.revision):
-                return "The repository that was made for it is others' by now, and left alone."
-            self._tried("remove", lambda: self._api.delete_repo(**self._of, missing_ok=True))
-        except (HubRefused, HubUnreachable):
-            return f"The empty repository {self.repo} is left there."
-        return "The repository that was made for it was removed again."
+    def read(self, revision: str, path: str) -> bytes:
+        """A small file that is there."""
+        from huggingface_hub import HfFileSystem
 
-    def commit(self, folder: Path, changes: Changes, message: str, parent: str) -> str:
+        files = HfFileSystem(skip_instance_cache=True)
+        name = f"datasets/{self.repo}@{revision}/{path}"
+
+        def look() -> bytes:
+            with files.open(name, "rb", block_size=0) as file:
+                return bytes(file.read())  # pyright: ignore[reportArgumentType]
+
+        return self._tried(f"read {path} of", look)
+
+    def commit(
+        self,
+        folder: Path,
+        entries: Mapping[str, Entry],
+        changes: Changes,
+        message: str,
+        parent: str,
+    ) -> str:
         """Make the changes in one commit, all or none. Large files are uploaded before.
 
         Returns:
             The new revision.
 
         Raises:
+            DataCorrupt: a file is no longer what its entry says. Nothing was sent.
             Moved: ``parent`` is no longer the newest commit.
             HubRefused: the Hub does not take it.
             HubUnreachable: it cannot be said whether the commit was made: look.
         """
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
+        def added(path: str) -> CommitOperationAdd:
+            # Small files go up last of all, which may be much later: they are read now.
+            file = folder / path
+            try:
+                small = entries[path].size < SMALL
+                operation = CommitOperationAdd(path, file.read_bytes() if small else file)
+                info = operation.upload_info
+                same = Entry(info.size, info.sha256.hex()) == entries[path]
+            except (OSError, ValueError) as error:
+                raise _changed(file) from error
+            if not same:
+                raise _changed(file)
+            return operation
+
+        # They remember what they have uploaded and committed: new ones each time.
+        sent = [added(path) for path in [*changes.added, *changes.changed]]
+        gone = [CommitOperationDelete(path, is_folder=False) for path in changes.deleted]
         with self._told("push to"):
-            # They remember what they have uploaded and committed: new ones each time.
-            sent = [
-                CommitOperationAdd(path, folder / path)
-                for path in [*changes.added, *changes.changed]
-            ]
-            gone = [CommitOperationDelete(path, is_folder=False) for path in changes.deleted]
             return self._api.create_commit(
                 **self._of, operations=[*sent, *gone], commit_message=message, parent_commit=parent
             ).oid
@@ -208,16 +238,19 @@ class Remote:
         """
         from huggingface_hub.errors import HfHubHTTPError
 
-        def make() -> None:
+        def make() -> str:
             try:
                 self._api.create_tag(**self._of, tag=tag, revision=revision)
             except HfHubHTTPError as error:
                 if error.response.status_code != 409:
                     raise
+            tags = self._api.list_repo_refs(**self._of).tags
+            found = {its.name: its.target_commit for its in tags}.get(tag)
+            if found is None:
+                raise ValueError("it made no tag")
+            return found
 
-        self._tried("tag", make)
-        head = self.head()
-        found = head and head.tags.get(tag)
+        found = self._tried("tag", make, fresh=True)
         if found != revision:
             raise HubConflict(
                 f"tag {tag} of {self.repo} names {found}, which somebody else made meanwhile, and "
@@ -244,30 +277,37 @@ class Remote:
         """
         from huggingface_hub import HfFileSystem
 
-        # Its own: what another kept of a listing may be older.
-        files = HfFileSystem(skip_instance_cache=True)
+        def listed() -> HfFileSystem:
+            # Its own: what another kept of a listing may be older.
+            files = HfFileSystem(skip_instance_cache=True)
+            files.find(root)  # once, for all readers
+            return files
+
         root = f"datasets/{self.repo}@{revision}"
 
         def read(path: str) -> tuple[Entry, Footer | None]:
-            with self._told(f"read {path} back from"):  # what is read it tries again itself
-                with files.open(f"{root}/{path}", "rb", block_size=0) as file:
-                    found = entry(file)  # pyright: ignore[reportArgumentType]
-                done(found.size)
-                if not path.endswith(".parquet") or found != entries[path]:
-                    return found, None
-                with files.open(f"{root}/{path}", "rb") as file:
-                    return found, footer(file, path)  # pyright: ignore[reportArgumentType]
+            with files.open(f"{root}/{path}", "rb", block_size=0) as file:
+                found = entry(file)  # pyright: ignore[reportArgumentType]
+            if not path.endswith(".parquet") or found != entries[path]:
+                return found, None
+            with files.open(f"{root}/{path}", "rb") as file:
+                return found, footer(file, path)  # pyright: ignore[reportArgumentType]
 
-        with self._told("list"):
-            files.find(root)  # once, for all readers
-        there = {file.path for file in self._files(revision)}
+        def tried(path: str) -> tuple[Entry, Footer | None]:
+            # Of all else that may pass, what is read tries again itself.
+            its = self._tried(f"read {path} back from", lambda: read(path), True, Unseen)
+            done(its[0].size)
+            return its
+
+        there = {file.path for file in self._files(revision, fresh=True)}
+        files = self._tried("list", listed, fresh=True)
         wrong = [f"{path} is missing" for path in sorted({*entries} - there)]
         wrong += [f"{path} should not be there" for path in sorted(there - {*entries})]
         common = sorted(there & {*entries})
         found: dict[str, Footer] = {}
         try:
             with ThreadPoolExecutor(READERS) as pool:
-                for path, (its, foot) in zip(common, pool.map(read, common), strict=True):
+                for path, (its, foot) in zip(common, pool.map(tried, common), strict=True):
                     if its != (want := entries[path]):
                         wrong.append(
                             f"{path} has {its.size} bytes, sha256 {its.sha256[:12]}, and not "
@@ -285,32 +325,51 @@ class Remote:
         if wrong:
             raise HubMismatch(
                 f"{self.repo} at {revision} is not what was sent: {'; '.join(wrong[:3])}. It was "
-                "given no tag; do not use it. Push to another --repo, or ask the Hub's support."
+                "given no tag; do not use it. Where the folder changed meanwhile, push it again; "
+                "else push to another --repo, or ask the Hub's support."
             )
 
-    def _files(self, revision: str) -> list[Any]:
+    def _files(self, revision: str, fresh: bool = False) -> list[Any]:
         """The files at a revision that are not hidden."""
         from huggingface_hub.hf_api import RepoFile
 
         def look() -> list[Any]:
             tree = self._api.list_repo_tree(**self._of, revision=revision, recursive=True)
-            return [file for file in tree if isinstance(file, RepoFile) and not _hidden(file.path)]
+            found = [file for file in tree if isinstance(file, RepoFile)]
+            # To the client {} is a listing of nothing.
+            if not found and self._api.repo_info(**self._of, revision=revision).siblings != []:
+                raise ValueError("it lists no files")
+            return [file for file in found if not _hidden(file.path)]
 
-        return self._tried("list", look)
+        return self._tried("list", look, fresh)
 
-    def _told(self, doing: str) -> Told:
-        return Told(self.repo, self.endpoint, doing)
+    def _told(self, doing: str, fresh: bool = False) -> Told:
+        return Told(self.repo, self.endpoint, doing, fresh)
 
-    def _tried(self, doing: str, call: Callable[[], _T]) -> _T:
+    def _tried(
+        self,
+        doing: str,
+        call: Callable[[], _T],
+        fresh: bool = False,
+        passing: type[HubUnreachable] = HubUnreachable,
+    ) -> _T:
         for wait in waits():
             try:
-                with self._told(doing):
+                with self._told(doing, fresh):
                     return call()
-            except HubUnreachable:
+            except passing:
                 if wait is None:
                     raise
                 time.sleep(wait)
         raise AssertionError  # the last wait is None
+
+
+def _changed(file: Path) -> DataCorrupt:
+    """A file of the folder is not what it was when it was checked."""
+    return DataCorrupt(
+        f"{file} changed while it was pushed. Nothing was published. Let act-data build end, and "
+        "push again."
+    )
 
 
 def _hidden(path: str) -> bool:
@@ -326,5 +385,8 @@ def _same(there: Any, path: Path, here: Entry) -> bool:
         return there.lfs.sha256 == here.sha256
     if there.size != here.size:
         return False
-    data = path.read_bytes()
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _changed(path) from error
     return there.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

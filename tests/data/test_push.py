@@ -38,8 +38,10 @@ from act_data.errors import (
 )
 from act_data.publish.manifest import MANIFEST, read_manifest, write_manifest
 from act_data.publish.push import Push, push, push_text
+from act_data.publish.remote import Remote
 from act_envs.errors import ActError, UnknownArgument
 from benchmarks.hub import WRITES, Fault, Hub
+from benchmarks.hub_repos import Repo, small
 
 if TYPE_CHECKING:  # pytest itself imports it
     from tests.data.hub import Client
@@ -260,6 +262,8 @@ ONCE = {
     "all answer 500": [Fault(route, status=500) for route in ROUTES],
     "all answer 429": [Fault(route, status=429) for route in ROUTES],
     "all hang up": [Fault(route, hang_up="before") for route in ROUTES if route != "tree"],
+    "a server is behind": [Fault(route, status=404, skip=1) for route in ("tree", "resolve")]
+    + [Fault("tag", status=404)],
     "the answer is lost": [Fault(route, hang_up="after") for route in ("create", "commit", "tag")],
     "an upload is cut short": [Fault("upload", keep=0.5), Fault("upload", hang_up="after")],
     "thrice": [Fault("commit", status=500, times=3)],
@@ -296,7 +300,7 @@ def test_another_commit_comes_first(hub: Hub, client: Client, folder: Path) -> N
         repo = hub.dataset(REPO)
         repo.commit(
             "Fix a typo",
-            {**repo.commits[-1].files, "typo": repo.commits[0].files[".gitattributes"]},
+            {**repo.commits[-1].files, "README.md": repo.commits[0].files[".gitattributes"]},
         )
 
     hub.faults.append(Fault("commit", do=meanwhile))
@@ -310,6 +314,62 @@ def test_another_commit_comes_first(hub: Hub, client: Client, folder: Path) -> N
     with pytest.raises(HubConflict, match="all the time"):
         client(push, _push(folder, "v3"))
     assert "v3" not in hub.dataset(REPO).tags
+
+
+@pytest.mark.parametrize("answer", [{}, []], ids=str)
+@pytest.mark.parametrize(
+    "route", ["info", "refs", "create", "tree", "preupload", "batch", "commit", "tag"]
+)
+def test_what_does_not_answer_as_a_hub_does(
+    hub: Hub, client: Client, folder: Path, route: str, answer: Any
+) -> None:
+    hub.faults.append(Fault(route, answer=answer))
+    client(push, _push(folder))
+    _published(hub, folder)
+    hub.faults.append(Fault(route, answer=answer, times=1000))
+    new = _folder(folder.with_name("new"), 50)
+    with pytest.raises(HubUnreachable, match="does not answer as a Hub does"):
+        client(push, dataclasses.replace(_push(new, "v2"), repo="org/new"))
+
+
+@pytest.mark.parametrize("route", sorted({*ROUTES} - {"commit", "verify"}))
+def test_a_412_that_says_nothing_of_commits(
+    hub: Hub, client: Client, folder: Path, route: str
+) -> None:
+    hub.faults.append(Fault(route, status=412, times=1000))
+    with pytest.raises(HubUnreachable):
+        client(push, _push(folder))
+    hub.faults.clear()
+    client(push, _push(folder))
+    _published(hub, folder)
+
+
+def _push_and_change(config: Push, path: str) -> Any:
+    """Push a folder whose file becomes another as soon as the repository was looked at."""
+    look = Remote.head
+
+    def head(self: Remote) -> Any:
+        (config.folder / path).write_text("other")
+        return look(self)
+
+    Remote.head = head
+    return push(config)
+
+
+@pytest.mark.parametrize(
+    "path", ["README.md", "data/alfworld/train/part-00000-of-00002.parquet", "figures/rows.png"]
+)
+def test_a_folder_that_changes_meanwhile(hub: Hub, client: Client, folder: Path, path: str) -> None:
+    with pytest.raises(DataCorrupt, match=f"{path} changed while it was pushed"):
+        client(_push_and_change, _push(folder), path)
+    assert len(hub.dataset(REPO).commits) == 1
+
+
+def test_small_files_are_sent_as_they_were_checked(hub: Hub, client: Client, folder: Path) -> None:
+    card = (folder / "README.md").read_bytes()
+    hub.faults.append(Fault("upload", do=lambda: (folder / "README.md").write_text("other")))
+    client(push, _push(folder))
+    assert _contents(hub, hub.dataset(REPO).tags["v1"])["README.md"] == card
 
 
 def test_uploads_that_are_cut_short_unnoticed(hub: Hub, client: Client, folder: Path) -> None:
@@ -339,6 +399,7 @@ def test_a_card_that_became_another(hub: Hub, client: Client, folder: Path) -> N
         ({}, {"HF_TOKEN": "wrong"}, HubRefused, "401: Invalid credentials.*set it as HF_TOKEN"),
         ({}, {"HF_TOKEN": "hf_read"}, HubRefused, "403: Forbidden.*write access"),
         ({"repo": "other/pairs"}, {}, HubRefused, "403: Forbidden"),
+        ({}, {"HF_TOKEN": "hf_wr\u00efte"}, HubRefused, "not of ASCII.*set it as HF_TOKEN"),
         ({"repo": "pairs"}, {}, UnknownArgument, "Give org/name"),
         ({"repo": "org/a/b"}, {}, UnknownArgument, "Give org/name"),
         ({"repo": "org/a--b"}, {}, UnknownArgument, "Give org/name"),
@@ -360,33 +421,66 @@ def _others_come(hub: Hub) -> None:
     repo.commit("Mine", {"notes": repo.commits[0].files[".gitattributes"]})
 
 
+def test_a_repository_that_was_made_in_vain_is_left_to_others(
+    hub: Hub, client: Client, folder: Path
+) -> None:
+    hub.faults.append(Fault("commit", status=403, do=lambda: _others_come(hub)))
+    with pytest.raises(HubRefused, match=r"repository org/pairs, .* is left there"):
+        client(push, _push(folder))
+    assert "delete" not in hub.asked
+    assert "notes" in hub.dataset(REPO).commits[-1].files
+
+
+def _hold(hub: Hub, **files: bytes) -> None:
+    """Somebody adds files to the repository, MANIFEST being short for its manifest's name."""
+    repo = hub.repos.setdefault(("datasets", REPO), Repo(private=False))
+    named = {MANIFEST if name == "MANIFEST" else f"{name}.md": raw for name, raw in files.items()}
+    there = repo.commits[-1].files if repo.commits else {}
+    repo.commit("Mine", {**there, **{name: small(raw) for name, raw in named.items()}})
+
+
 @pytest.mark.parametrize(
-    ("also", "says"),
+    ("files", "named"),
     [
-        (lambda _: None, "was removed again"),
-        (lambda hub: hub.faults.append(Fault("delete", status=403)), "empty repository org/pairs"),
-        (_others_come, "left alone"),
+        ({"banner": b"Hello"}, "banner.md"),
+        ({"README": b"---\nlicense: mit\n---\nBy hand"}, "README.md"),
+        ({"README": b"By hand"}, "README.md"),
+        ({"MANIFEST": b"{}", "notes": b"Hello"}, "MANIFEST.json, notes.md"),
+        ({"MANIFEST": b'{"files": {"notes.md": "/notes"}}', "notes": b""}, "json, notes.md"),
+        ({"MANIFEST": b"[" * 100_000}, "MANIFEST.json"),
     ],
 )
-def test_a_repository_that_was_made_in_vain(
-    hub: Hub, client: Client, folder: Path, also: Callable[[Hub], object], says: str
+def test_files_of_others_are_left_alone(
+    hub: Hub, client: Client, folder: Path, files: dict[str, bytes], named: str
 ) -> None:
-    hub.faults.append(Fault("commit", status=403, do=lambda: also(hub)))
-    with pytest.raises(HubRefused, match=says):
-        client(push, _push(folder))
-    assert bool(hub.repos) is ("removed" not in says)
+    _hold(hub, **files)
+    for dry in (True, False):
+        with pytest.raises(HubConflict, match=f"overwritten: .*{named}.*Delete them there"):
+            client(push, _push(folder, dry_run=dry))
+    _untouched(hub)
 
 
-def test_a_repository_of_others_is_left_alone(hub: Hub, client: Client, folder: Path) -> None:
+def test_a_file_that_came_between_two_versions(hub: Hub, client: Client, folder: Path) -> None:
     client(push, _push(folder))
-    repo = hub.dataset(REPO)
-    files = dict(repo.commits[-1].files)
-    del files[MANIFEST]
-    theirs = repo.commit("Mine", files)
+    _hold(hub, banner=b"Hello")
+    theirs = hub.dataset(REPO).commits[-1]
     new = _folder(folder.with_name("new"), 50)
-    with pytest.raises(HubConflict, match=r"did not publish \(.*would be deleted"):
+    with pytest.raises(HubConflict, match=r"overwritten: banner.md\. Nothing was sent"):
         client(push, _push(new, "v2"))
-    assert repo.commits[-1] is theirs
+    assert hub.dataset(REPO).commits[-1] is theirs
+
+
+@pytest.mark.parametrize("card", [{}, {"README": b"---\nlicense: mit\n---\n"}])
+def test_a_repository_as_the_hub_makes_it(
+    hub: Hub, client: Client, folder: Path, card: dict[str, bytes]
+) -> None:
+    _hold(hub, **card)
+    client(push, _push(folder))
+    _published(hub, folder)
+
+
+def test_what_is_public_does_not_become_private(hub: Hub, client: Client, folder: Path) -> None:
+    client(push, _push(folder))
     with pytest.raises(HubRefused, match="is public, and --private"):
         client(push, _push(folder, private=True))
 
@@ -422,7 +516,7 @@ def test_a_full_disk_is_no_obstacle(hub: Hub, client: Client, folder: Path) -> N
     ("name", "value", "says"),
     [
         ("HF_HUB_OFFLINE", "1", "Unset it"),
-        ("HF_ENDPOINT", "http://127.0.0.1:9", "Check the network"),
+        ("HF_ENDPOINT", "http://me:s3cret@127.0.0.1:9", "on http://127.0.0.1:9: "),
     ],
 )
 def test_without_a_network(hub: Hub, folder: Path, name: str, value: str, says: str) -> None:
@@ -438,3 +532,4 @@ def test_without_a_network(hub: Hub, folder: Path, name: str, value: str, says: 
     )
     assert done.stdout.startswith("HubRefused" if name == "HF_HUB_OFFLINE" else "HubUnreachable")
     assert says in done.stdout, done.stderr
+    assert "s3cret" not in done.stdout
