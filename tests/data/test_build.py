@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from act_data.errors import DataNotFound, ForbiddenSplit, RunConflict, SchemaMismatch
+from act_data.errors import DataCorrupt, DataNotFound, ForbiddenSplit, RunConflict, SchemaMismatch
 from act_data.mining import Mine, mine
 from act_data.prompts import action_prompt, critique_prompt, render_answer
 from act_data.publish.build import Build, build, build_text
@@ -36,7 +36,7 @@ from act_data.storage.tables import (
     read_trajectories,
     write_parquet,
 )
-from act_data.types import ContrastPair
+from act_data.types import ContrastPair, Reading
 from act_data.verify import Verify, verify
 from act_envs.errors import UnknownArgument
 from act_train.rewards import expert_match
@@ -284,6 +284,34 @@ def test_a_verdict_can_be_filtered_by_and_may_be_missing(inputs: Inputs, dataset
     for row in found:
         if row["env_id"] != "ACT/Toy-v0":  # not verified at all
             assert (row["same_state"], row["alternative_admissible"]) == (None, None)
+
+
+def test_each_reading_has_a_column_of_its_own(inputs: Inputs, tmp_path: Path) -> None:
+    pair = next(pair for pair in read_pairs(inputs.verified) if pair.verification)
+    informed = Reading("worlds:8:x", 4.0, 3.0, -1.0, "alternative_better", 0.9)
+    hindsight = Reading("planner", 3.0, 3.0, 0.0, "equivalent", 1.0)
+    assert pair.verification
+    found = dataclasses.replace(
+        pair.verification, admissible=False, hindsight=hindsight, informed=informed
+    )
+    write_parquet(tmp_path / "p.parquet", [pair.verified(found)], "pairs")
+    built(inputs, tmp_path / "d", pairs=(tmp_path / "p.parquet",), trajectories=())
+    for config, count in (("critique", 2), ("preference", 1)):
+        splits = [path.name for path in (tmp_path / "d" / "data" / config).iterdir()]
+        told = [row for split in splits for row in rows(tmp_path / "d", config, split)]
+        assert len(told) == count
+        for row in told:
+            assert row["hindsight_verdict"] == "equivalent"
+            assert row["informed_verdict"] == "alternative_better"
+            assert row["alternative_admissible"] is False
+
+
+def test_damage_in_a_page_of_an_input_is_told(inputs: Inputs, tmp_path: Path) -> None:
+    data = bytearray(inputs.twin.read_bytes())
+    data[len(data) // 3] ^= 1
+    (tmp_path / "p.parquet").write_bytes(data)
+    with pytest.raises(DataCorrupt, match=r"p\.parquet"):
+        built(inputs, tmp_path / "d", pairs=(tmp_path / "p.parquet",), trajectories=())
 
 
 def test_imitation_is_every_step(inputs: Inputs, dataset: Path) -> None:
