@@ -767,12 +767,20 @@ def javas(envs: TextVectorEnv) -> tuple[list[int], list[Path]]:
     return pids, [Path(f"/proc/{pid}/cwd").readlink() for pid in pids]
 
 
+def stop(process: int) -> None:
+    """Stop all its threads: on a busy machine they can answer for a while after the signal."""
+    os.kill(process, signal.SIGSTOP)
+    threads = list(Path(f"/proc/{process}/task").glob("*/stat"))
+    while any(thread.read_text().rpartition(")")[2].split()[0] != "T" for thread in threads):
+        time.sleep(0.001)
+
+
 ENDS: dict[str, Callable[[int, int], None]] = {
     "worker killed": lambda worker, java: os.kill(worker, signal.SIGKILL),
-    "worker stopped": lambda worker, java: os.kill(worker, signal.SIGSTOP),
-    "java stopped": lambda worker, java: os.kill(java, signal.SIGSTOP),
+    "worker stopped": lambda worker, java: stop(worker),
+    "java stopped": lambda worker, java: stop(java),
     "java stopped, worker killed": lambda worker, java: (
-        os.kill(java, signal.SIGSTOP),
+        stop(java),
         os.kill(worker, signal.SIGKILL),
     )[0],
 }
