@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any, Literal
 
+from act_envs.types import Consequence
+
 
 @dataclass(frozen=True, slots=True)
 class AgentState:
@@ -87,27 +89,6 @@ class Trajectory:
 
 
 Verdict = Literal["expert_better", "equivalent", "alternative_better", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class Consequence:
-    """What one action gave, executed from the pair's state.
-
-    Attributes:
-        observation: what the agent read.
-        state_hash: hash of the next state.
-        score: after the action, in [0, 1].
-        won: full success.
-        failed: the episode ended without it.
-        action_valid: the simulator took the action as one of its own.
-    """
-
-    observation: str
-    state_hash: str
-    score: float
-    won: bool
-    failed: bool
-    action_valid: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -30,7 +30,7 @@ from act_data.rollout import OpenEnvs, open_envs, text_env
 from act_data.runs.run import Result, Run
 from act_data.storage.pairs_by_task import PairsByTask
 from act_data.storage.tables import Table, content
-from act_data.types import Consequence, ContrastPair, Verdict, Verification
+from act_data.types import ContrastPair, Verdict, Verification
 from act_data.verification.hindsight import Hindsight
 from act_data.verification.informed import Informed, Rollouts
 from act_envs import TextEnv
@@ -191,17 +191,39 @@ class Verifier:
         env = text_env(envs(first.env_id, json.dumps(kwargs, sort_keys=True)))
         counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
         rows = []
-        for pairs, here in _reached(env, task.pairs):
-            readers = self._readers(env, pairs[0])  # they look at where they are
-            scene = _Scene(env, here, pairs[0].expert_action)
-            for pair in pairs:
-                facts = scene.facts(pair, self.program)
-                if any(readers) and pair.pair_id in task.judged:
-                    facts = scene.judged(facts, pair, *readers)
+        for pairs in _reached(env, task.pairs):
+            judged = task.judged.intersection(pair.pair_id for pair in pairs)
+            for pair, facts in zip(pairs, self._facts(env, pairs, judged), strict=True):
                 for name in _counted(facts):
                     counts[name] += 1
                 rows.append(pair.verified(facts))
         return Result(rows, first.kind, counts)
+
+    def _facts(
+        self, env: TextEnv, pairs: Sequence[ContrastPair], judged: Set[str]
+    ) -> Iterator[Verification]:
+        """What became of pairs of the state that the environment is in, and is in again at last."""
+        action = pairs[0].expert_action
+        alternatives = [pair.alternative_action for pair in pairs]
+        expert, *others = env.consequences([action, *alternatives])
+        here = env.snapshot() if (self.hindsight or self.informed) and judged else None
+        hindsight, informed = self._readers(env, pairs[0]) if here else (None, None)
+        for pair, alternative, other in zip(pairs, alternatives, others, strict=True):
+            known = seen = commute = None
+            if here and pair.pair_id in judged:
+                known = hindsight and hindsight.read(alternative)
+                if (
+                    known
+                    and known.verdict == "equivalent"
+                    and expert.state_hash != other.state_hash
+                ):
+                    commute = _commute(env, here, action, alternative)
+                seen = informed and informed.read(alternative)
+            yield Verification(
+                _offered(env, pair), expert, other, commute, known, seen, self.program
+            )
+        if here:
+            env.restore(here)
 
     def _readers(
         self, env: TextEnv, pair: ContrastPair
@@ -220,107 +242,49 @@ class Verifier:
         return Hindsight(env, action) if self.hindsight else None, informed
 
 
-class _Scene:
-    """A state, and what the expert's action does in it.
-
-    Args:
-        env: stands in the state, and is moved.
-        here: the state.
-        action: the expert's.
-    """
-
-    def __init__(self, env: TextEnv, here: Snapshot, action: str) -> None:
-        self._env, self._here, self._action = env, here, action
-        self._expert = self._consequence(action)
-
-    def facts(self, pair: ContrastPair, verifier: str) -> Verification:
-        """Execute the alternative of a pair; ``verifier`` is the program that does."""
-        return Verification(
-            admissible=self._offered(pair),
-            expert=self._expert,
-            alternative=self._other(pair.alternative_action),
-            commute=None,
-            hindsight=None,
-            informed=None,
-            verifier=verifier,
-        )
-
-    def judged(
-        self,
-        facts: Verification,
-        pair: ContrastPair,
-        hindsight: Hindsight | None,
-        informed: Informed | Rollouts | None,
-    ) -> Verification:
-        """The facts with the readings of a pair."""
-        known = hindsight and hindsight.read(pair.alternative_action)
-        commute = None
-        if known and known.verdict == "equivalent" and not facts.same_state:
-            commute = self._commute(pair.alternative_action)
-        seen = informed and informed.read(pair.alternative_action)
-        return replace(facts, commute=commute, hindsight=known, informed=seen)
-
-    def _other(self, action: str) -> Consequence:
-        self._env.restore(self._here)
-        return self._consequence(action)
-
-    def _consequence(self, action: str) -> Consequence:
-        env = self._env
-        observation, _, _, _, info = env.step(action)
-        return Consequence(
-            observation=observation,
-            state_hash=env.state_hash(),
-            score=info["score"],
-            won=info["won"],
-            failed=info["failed"],
-            action_valid=info["action_valid"],
-        )
-
-    def _offered(self, pair: ContrastPair) -> bool:
-        if pair.alternative_action in pair.admissible_actions:
-            return True
-        canonical = self._env.canonical
-        read = canonical(pair.alternative_action)
-        return any(read == canonical(one) for one in pair.admissible_actions)
-
-    def _commute(self, alternative: str) -> bool:
-        """Whether both orders of the two actions lead to the same state."""
-        env, ends = self._env, []
-        for first, second in ((self._action, alternative), (alternative, self._action)):
-            env.restore(self._here)
-            env.step(first)
-            if env.terminated:
-                return False
-            env.step(second)
-            ends.append(env.state_hash())
-        return ends[0] == ends[1]
+def _offered(env: TextEnv, pair: ContrastPair) -> bool:
+    """Whether the alternative is admissible, however it is written."""
+    if pair.alternative_action in pair.admissible_actions:
+        return True
+    read = env.canonical(pair.alternative_action)
+    return any(read == env.canonical(action) for action in pair.admissible_actions)
 
 
-def _reached(
-    env: TextEnv, pairs: Sequence[ContrastPair]
-) -> Iterator[tuple[list[ContrastPair], Snapshot]]:
+def _commute(env: TextEnv, here: Snapshot, action: str, alternative: str) -> bool:
+    """Whether both orders of two actions lead to the same state."""
+    ends = []
+    for first, second in ((action, alternative), (alternative, action)):
+        env.restore(here)
+        env.step(first)
+        if env.terminated:
+            return False
+        env.step(second)
+        ends.append(env.state_hash())
+    return ends[0] == ends[1]
+
+
+def _reached(env: TextEnv, pairs: Sequence[ContrastPair]) -> Iterator[list[ContrastPair]]:
     """The pairs of each state and action of an expert, with the environment in that state.
 
+    It must be there again when the next are asked for, which is mostly a step from there.
+
     Raises:
-        ReplayMismatch: it is no longer reached as it was.
+        ReplayMismatch: a state is no longer reached as it was.
     """
     past: tuple[tuple[str, str], ...] | None = None
-    here: Snapshot | None = None
     observation = ""
     for (state, expected, _), group in groupby(pairs, _SCENE):
         found = [*group]
-        if here is None or past is None or state.history[: len(past)] != past:
+        if past is None or state.history[: len(past)] != past:
             observation, _ = env.reset(options={"task_id": found[0].task_id})
             past = ()
-        else:
-            env.restore(here)
         for seen, action in state.history[len(past) :]:
             _same(found[0], "observation", observation, seen)
             observation = env.step(action)[0]
         _same(found[0], "observation", observation, state.observation)
         _same(found[0], "state hash", env.state_hash(), expected)
-        past, here = state.history, env.snapshot()
-        yield found, here
+        past = state.history
+        yield found
 
 
 def _same(pair: ContrastPair, what: str, now: str, then: str) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import gymnasium as gym
@@ -23,7 +22,7 @@ from act_envs.errors import (
 )
 from act_envs.protocol import MAX_ACTION, Simulator
 from act_envs.spaces import FreeText
-from act_envs.types import Expert, Outcome, Snapshot, StepInfo, Task
+from act_envs.types import Consequence, Expert, Outcome, Snapshot, StepInfo, Task
 
 
 class TextEnv(gym.Env[str, str]):
@@ -163,18 +162,9 @@ class TextEnv(gym.Env[str, str]):
         """
         _check_action(action)
         action = str(action)  # a plain string also of numpy's kind, which vector environments pass
-        task, before = self._running(), self._outcome
-        if self.terminated or self.truncated:
-            raise EpisodeNotRunning(
-                f"the episode of {task.task_id!r} has ended. Call reset(), or restore() a snapshot."
-            )
+        task, before = self._going_on(), self._outcome
         self._task = None  # an interrupted or failed action leaves no episode that could go on
-        if _is_one_line(action):
-            outcome = self._simulator.act(action)
-        else:
-            said = self._simulator.refusal
-            said = before.observation if said is None else said
-            outcome = replace(before, observation=said, action_valid=False)
+        outcome = self._simulator.act(action) if _is_one_line(action) else self._refused()
         self._outcome, self._last_action = outcome, action
         self._step += 1
         if outcome.score > self._max_score:
@@ -340,6 +330,40 @@ class TextEnv(gym.Env[str, str]):
         _check_action(action)
         return self._simulator.canonical(action) if _is_one_line(action) else str(action)
 
+    def consequences(self, actions: Sequence[str]) -> list[Consequence]:
+        """What each of several actions would give from here. The episode stays where it is.
+
+        The same as ``restore``, ``step`` and ``state_hash`` for each of them, at a lower cost.
+
+        Args:
+            actions: any strings, each on its own.
+
+        Raises:
+            InvalidAction: one of them is not a string.
+            EpisodeNotRunning: there is no episode, or it has ended.
+        """
+        for action in actions:
+            _check_action(action)
+        task, simulator = self._going_on(), self._simulator
+        lines = [str(action) for action in actions if _is_one_line(action)]
+        self._task = None  # as in step()
+        given = simulator.consequences(task, lines)
+        if len(lines) < len(actions):  # the others change nothing
+            refused, known = (self._refused(), simulator.fingerprint()), iter(given)
+            given = [next(known) if _is_one_line(action) else refused for action in actions]
+        self._task = task
+        return [
+            Consequence(
+                outcome.observation,
+                _hash(fingerprint, outcome),
+                float(outcome.score),
+                outcome.won,
+                outcome.failed,
+                outcome.action_valid,
+            )
+            for outcome, fingerprint in given
+        ]
+
     def snapshot(self) -> Snapshot:
         """The exact state of the episode: the simulator's, its randomness and our counter."""
         self._running()
@@ -399,9 +423,7 @@ class TextEnv(gym.Env[str, str]):
         Step counters, history and logs are left out: two ways to one state give one hash.
         """
         self._running()
-        digest = hashlib.blake2b(self._simulator.fingerprint(), digest_size=16)
-        digest.update(bytes((self._outcome.won, self._outcome.failed)))
-        return digest.hexdigest()
+        return _hash(self._simulator.fingerprint(), self._outcome)
 
     # -- inside ------------------------------------------------------------------------------
 
@@ -427,6 +449,12 @@ class TextEnv(gym.Env[str, str]):
         if self.admissible:
             info["admissible_actions"] = self.admissible_actions()
         return info
+
+    def _refused(self) -> Outcome:
+        """What comes of text that is no command."""
+        said = self._simulator.refusal
+        said = self._outcome.observation if said is None else said
+        return self._outcome._replace(observation=said, action_valid=False)
 
     def _snapshot(self, state: object) -> Snapshot:
         return Snapshot(
@@ -480,6 +508,20 @@ class TextEnv(gym.Env[str, str]):
                 "end). Call reset(), or restore() a snapshot."
             )
         return self._task
+
+    def _going_on(self) -> Task:
+        """The task of an episode that has not ended."""
+        task = self._running()
+        if self.terminated or self.truncated:
+            raise EpisodeNotRunning(
+                f"the episode of {task.task_id!r} has ended. Call reset(), or restore() a snapshot."
+            )
+        return task
+
+
+def _hash(fingerprint: bytes, outcome: Outcome) -> str:
+    end = bytes((outcome.won, outcome.failed))
+    return hashlib.blake2b(fingerprint + end, digest_size=16).hexdigest()
 
 
 def _check_action(action: object) -> None:

@@ -57,6 +57,13 @@ class Simulator(Protocol):
         """Take one action: a non-blank, printable line of at most ``MAX_ACTION`` characters."""
         ...
 
+    def consequences(self, task: Task, actions: Sequence[str]) -> Sequence[tuple[Outcome, bytes]]:
+        """For each action what ``act`` would give, and the ``fingerprint`` after it.
+
+        The state is the same afterwards. See :func:`one_by_one`, for those who do it no faster.
+        """
+        ...
+
     def canonical(self, action: str) -> str:
         """The action as the simulator reads it: equal results mean the same action."""
         ...
@@ -103,3 +110,21 @@ class Simulator(Protocol):
     def close(self) -> None:
         """Release processes and files. May be called twice."""
         ...
+
+
+def one_by_one(
+    simulator: Simulator, task: Task, actions: Sequence[str]
+) -> list[tuple[Outcome, bytes]]:
+    """What a simulator's ``consequences`` gives, by what every simulator can do.
+
+    Args:
+        simulator: stands in a state of ``task``, and does so again afterwards.
+        task: what it plays.
+        actions: each of them a line that ``act`` takes.
+    """
+    here, given = simulator.snapshot(), []
+    for action in actions:
+        outcome = simulator.act(action)
+        given.append((outcome, simulator.fingerprint()))
+        simulator.restore(task, here)
+    return given

@@ -446,6 +446,30 @@ def check_sample_world(make: Make) -> None:
         _must("sample_world", u.state_hash() == before, "there was no way back")
 
 
+def check_consequences(make: Make) -> None:
+    """What actions would give is what they give, and asking leaves no trace."""
+    with _made(make, step_limit=None) as env:
+        u = _inner(env)
+        env.reset(seed=4)
+        for action in (*_walk(u, 3), None):
+            here, held = u.snapshot(), u.state_hash()
+            texts = [*_spread(u.admissible_actions(), 6), *MALFORMED[:2], "xyzzy plugh"]
+            told = u.consequences(texts)
+            _must("consequences", u.state_hash() == held, "asking changed the state")
+            _must("consequences", len(told) == len(texts), f"{len(told)} for {len(texts)} actions")
+            _must("consequences", u.consequences([]) == [], "something follows from nothing")
+            for text, consequence in zip(texts, told, strict=True):
+                u.restore(here)
+                observation, *_, info = u.step(text)
+                given = [info[key] for key in ("score", "won", "failed", "action_valid")]
+                seen = (observation, u.state_hash(), *given)
+                _must("consequences", consequence == seen, f"{consequence}, then {seen}, {text!r}")
+            u.restore(here)
+            if action is not None:
+                u.step(action)
+        _must_raise("consequences", InvalidAction, lambda: u.consequences([None]))  # pyright: ignore
+
+
 def check_expert(make: Make) -> None:
     """Where an expert begins, it wins by valid actions, and then says None."""
     with _made(make) as env:
@@ -558,6 +582,7 @@ CHECKS: tuple[Check, ...] = (
     check_state_hash,
     check_equal_hashes,
     check_sample_world,
+    check_consequences,
     check_expert,
     check_determinism,
     check_render,

@@ -13,6 +13,7 @@ from typing import Any
 
 from act_envs.base import TextEnv
 from act_envs.errors import SnapshotMismatch, UnknownTask, nearest
+from act_envs.protocol import one_by_one
 from act_envs.types import Expert, Outcome, Task
 
 _REFUSAL = "Nothing happens."
@@ -79,6 +80,9 @@ class ToySimulator:
             house = _move_cat(house)
         self._house = house
         return self._outcome(f"{said}{_describe(house)}")
+
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        return one_by_one(self, task, actions)
 
     def canonical(self, action: str) -> str:
         return " ".join(action.lower().split())

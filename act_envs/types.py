@@ -41,9 +41,10 @@ class Expert(NamedTuple):
     sees: Literal["observed", "all"]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a simulator reports after a start, an action or a restore.
+
+    A named tuple, like a snapshot, since one is made at every step.
 
     Attributes:
         observation: the text the agent reads.
@@ -63,6 +64,26 @@ class Outcome:
     failed: bool = False
     action_valid: bool = True
     extra: Mapping[str, Any] | None = None
+
+
+class Consequence(NamedTuple):
+    """What one action gives, executed from some state.
+
+    Attributes:
+        observation: what the agent reads.
+        state_hash: hash of the next state.
+        score: after the action, in [0, 1].
+        won: full success.
+        failed: the episode ended without it.
+        action_valid: the simulator took the action as one of its own.
+    """
+
+    observation: str
+    state_hash: str
+    score: float
+    won: bool
+    failed: bool
+    action_valid: bool
 
 
 class Snapshot(NamedTuple):

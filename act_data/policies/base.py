@@ -22,6 +22,7 @@ from act_data.provenance import versions
 from act_data.types import AgentState
 from act_envs.base import MAX_ACTION
 from act_envs.errors import UnknownArgument, nearest
+from act_envs.types import Consequence
 
 _SPECS = (
     "random-admissible",
@@ -42,19 +43,6 @@ MAX_SAMPLES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """What an action gave, executed from the state of a query and taken back.
-
-    Attributes:
-        observation: what the agent would read.
-        state_hash: hash of the state it leads to.
-    """
-
-    observation: str
-    state_hash: str
-
-
-@dataclass(frozen=True, slots=True)
 class Query:
     """A situation in which an action is wanted.
 
@@ -71,7 +59,7 @@ class Query:
     admissible_actions: tuple[str, ...]
     seed: tuple[int, ...]
     expert_action: str | None = None
-    effects: Mapping[str, Effect] = field(default_factory=dict)
+    effects: Mapping[str, Consequence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

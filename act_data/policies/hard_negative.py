@@ -19,10 +19,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from act_data.policies.base import Effect, Query, Sample
+from act_data.policies.base import Query, Sample
 from act_data.prompts import render_answer
 from act_envs import TextEnv
 from act_envs.errors import UnknownArgument
+from act_envs.types import Consequence
 
 REACH = 16
 """How many actions, the nearest in text, are executed in a state; more where k is larger."""
@@ -30,7 +31,9 @@ REACH = 16
 _WORD = re.compile(r"\w+")
 
 
-def foresee(env: TextEnv, expert: str, offered: Sequence[str], count: int) -> dict[str, Effect]:
+def foresee(
+    env: TextEnv, expert: str, offered: Sequence[str], count: int
+) -> dict[str, Consequence]:
     """Execute the expert's action and those nearest to it in text, each from where ``env`` stands.
 
     Args:
@@ -42,14 +45,8 @@ def foresee(env: TextEnv, expert: str, offered: Sequence[str], count: int) -> di
     Returns:
         What each action gave: the expert's first, then the nearest, nearest first.
     """
-    here = env.snapshot()
-    effects: dict[str, Effect] = {}
-    nearest = [action for _, action in _nearest(expert, offered, count)]
-    for action in [expert, *nearest]:
-        observation, *_ = env.step(action)
-        effects[action] = Effect(observation, env.state_hash())
-        env.restore(here)
-    return effects
+    actions = [expert, *(action for _, action in _nearest(expert, offered, count))]
+    return dict(zip(actions, env.consequences(actions), strict=True))
 
 
 class HardNegative:

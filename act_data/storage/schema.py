@@ -103,8 +103,10 @@ def encoded(value: Any) -> Any:
 
 @functools.cache
 def _names(kind: type) -> tuple[str, ...]:
-    """The fields of a dataclass, () for others."""
-    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
+    """The fields of a dataclass or a named tuple, () for others."""
+    if dataclasses.is_dataclass(kind):
+        return tuple(field.name for field in dataclasses.fields(kind))
+    return getattr(kind, "_fields", ())
 
 
 _VERIFIED = {

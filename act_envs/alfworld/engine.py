@@ -43,6 +43,7 @@ class Engine:
         self.game = game
         self.state = game.start
         self._classic = dialect == "classic"
+        self._listed: dict[int, str] = {}
 
     def intro(self) -> str:
         """The first observation: welcome, the room, the task."""
@@ -340,8 +341,10 @@ class Engine:
         return f"On the {name}, you see {self._things(state.inside[r])}."
 
     def _things(self, mask: int) -> str:
-        objects = self.game.objects
-        return _join([f"a {objects[o]}" for o in bits(mask)])
+        if (listed := self._listed.get(mask)) is None:
+            objects = self.game.objects
+            listed = self._listed[mask] = _join([f"a {objects[o]}" for o in bits(mask)])
+        return listed
 
     def _look(self) -> str:
         game, state = self.game, self.state

@@ -16,6 +16,7 @@ from act_envs.alfworld.game import classic, modern
 from act_envs.alfworld.simulator import Games
 from act_envs.alfworld.stock import Stock, check_dialect, check_upstream
 from act_envs.errors import SimulatorError, SnapshotMismatch
+from act_envs.protocol import one_by_one
 from act_envs.types import Expert, Outcome, Task
 
 
@@ -100,6 +101,9 @@ class ReferenceSimulator:
         text = stock.step(action)
         self._actions = (*actions, self.canonical(action))
         return self._outcome(text, valid=stock.valid)
+
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        return one_by_one(self, task, actions)
 
     def canonical(self, action: str) -> str:
         """The action without the blanks around it."""

@@ -29,7 +29,7 @@ EXPERTS = (EXPLORER.name, CLAIRVOYANT.name)
 
 @functools.lru_cache(256)
 def _spelt(part: int | tuple[int, ...]) -> str:
-    """Part of a state in digits. From one state to the next most parts stay."""
+    """Part of a state in digits."""
     return repr(part)
 
 
@@ -134,6 +134,8 @@ class NativeSimulator:
         self.experts = (EXPLORER, CLAIRVOYANT) if expert == EXPLORER.name else (CLAIRVOYANT,)
         self._task: Task | None = None
         self._engine: Engine | None = None
+        self._played = ""  # what is, in the fingerprint
+        self._spelt: tuple[State, list[str]]  # the state of which that was the last one
         # What the explorer has seen.
         self._intro = ""
         self._history: History | None = None
@@ -160,6 +162,15 @@ class NativeSimulator:
         if EXPLORER in self.experts:
             self._history = History(self._history, action, observation)
         return self._outcome(observation, valid=valid)
+
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        engine, given = self._running(), []
+        here = engine.state
+        for action in actions:
+            observation, valid = engine.step(self.canonical(action) if self._either else action)
+            given.append((self._outcome(observation, valid=valid), self.fingerprint()))
+            engine.state = here
+        return given
 
     def canonical(self, action: str) -> str:
         action = action.strip()
@@ -217,11 +228,12 @@ class NativeSimulator:
 
     def fingerprint(self) -> bytes:
         # Of all that is kept, the history alone cannot change what happens next.
-        assert self._task is not None
-        engine = self._running()
-        played = (self._task.task_id, engine.game.content, self._dialect, self._either)
-        state = ", ".join(map(_spelt, engine.state))
-        return f"({played!r}, ({state}))".encode()
+        state, (before, words) = self._running().state, self._spelt
+        if state is not before:  # from one state to the next most parts stay
+            parts = zip(state, before, words, strict=True)
+            words = [word if part is same else _spelt(part) for part, same, word in parts]
+            self._spelt = state, words
+        return f"({self._played}, ({', '.join(words)}))".encode()
 
     def close(self) -> None:
         self._engine = self._task = self._explorer = None
@@ -236,6 +248,9 @@ class NativeSimulator:
     def _load(self, task: Task) -> None:
         self._engine = Engine(self._games.game(task.task_id), self._dialect)
         self._task, self._intro = task, self._engine.intro()
+        game = self._engine.game
+        self._played = repr((task.task_id, game.content, self._dialect, self._either))
+        self._spelt = game.start, [*map(repr, game.start)]
         self._history, self._explorer, self._planned = None, None, {}
 
     def _outcome(self, observation: str, *, valid: bool) -> Outcome:

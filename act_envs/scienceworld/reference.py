@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from act_envs.errors import SimulatorError
+from act_envs.protocol import one_by_one
 from act_envs.scienceworld import catalogue, panels, rules
 from act_envs.scienceworld.gold import GoldPaths
 from act_envs.scienceworld.jre import HELPER_JAR, find_java, simulator_folder, simulator_jar
@@ -99,6 +100,9 @@ class ReferenceSimulator:
         action = action.strip()
         self._actions.append(action)
         return self._take(action, lambda env: env.step(action))
+
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        return one_by_one(self, task, actions)
 
     def canonical(self, action: str) -> str:
         """The action as upstream's parser reads it, see :func:`rules.canonical`."""

@@ -20,11 +20,12 @@ import logging
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from typing import NoReturn, TypeVar
 
 from act_envs.errors import SimulatorError
+from act_envs.protocol import one_by_one
 from act_envs.scienceworld import catalogue, gold, machine, panels, rules, wire
 from act_envs.scienceworld.jre import simulator_folder
 from act_envs.types import Expert, Outcome, Task
@@ -32,7 +33,7 @@ from act_envs.types import Expert, Outcome, Task
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_AT_ONCE = 200  # actions of a replay in one request
+_AT_ONCE = 200  # actions in one request
 _gold = gold.GoldPaths()
 _warned = False  # that states cannot be copied: once is enough
 
@@ -124,7 +125,7 @@ class NativeSimulator:
         self._playing, self._at = (task, here), here
         # In some tasks the starting state already fulfils a small subgoal. Rewards are what
         # actions earn and sum to the score, so that subgoal is paid with the first action.
-        return replace(outcome, score=0.0)
+        return outcome._replace(score=0.0)
 
     def goal(self) -> str:
         """Upstream's task description, its runs of blanks made one."""
@@ -138,6 +139,21 @@ class NativeSimulator:
         outcome, there = self._hear(here, action, answer.told())
         self._playing, self._at = (task, there), there
         return outcome
+
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        """What actions would give, each taken in a copy of the world."""
+        here, given = self._known()[1], []
+        for begin in range(0, len(actions), _AT_ONCE):
+            lines = [action.strip() for action in actions[begin : begin + _AT_ONCE]]
+            answer = self._ask(partial(wire.tries, self._episode, lines))
+            for number, line in enumerate(lines):
+                if number:
+                    self._check(answer)
+                if not answer.flag():  # worlds cannot be copied
+                    return one_by_one(self, task, actions)
+                outcome, _ = self._hear(here, line, answer.told())
+                given.append((outcome, answer.digest()))
+        return given
 
     def canonical(self, action: str) -> str:
         """The action as upstream's parser reads it, see :func:`rules.canonical`."""

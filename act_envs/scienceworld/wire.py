@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from act_envs.errors import SimulatorError
 
-_START, _STEP, _ADMISSIBLE, _DIGEST, _SAVE, _RESTORE, _EXPERT, _END = range(1, 9)
+_START, _STEP, _ADMISSIBLE, _DIGEST, _SAVE, _RESTORE, _EXPERT, _END, _TRY = range(1, 10)
 DIGEST_SIZE = 32  # bytes
 
 
@@ -46,6 +47,11 @@ def start(episode: int, key: bytes, name: str, variation: int, simplifications: 
 def step(episode: int, action: str) -> bytes:
     """Take an action."""
     return _head(_STEP, episode) + _text(action)
+
+
+def tries(episode: int, actions: Sequence[str]) -> bytes:
+    """Take each action in a copy: a truth value, and where it is true what is told and a digest."""
+    return b"".join(_head(_TRY, episode) + _text(action) for action in actions)
 
 
 def admissible(episode: int) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from act_envs.errors import SnapshotMismatch, UnknownArgument, UnknownTask, nearest
+from act_envs.protocol import one_by_one
 from act_envs.types import Expert, Outcome, Task
 from act_envs.webshop import goals, pages
 from act_envs.webshop.engine import Engine, Errand, canonical
@@ -143,6 +144,9 @@ class NativeSimulator:
         if after is not None:
             self._visit = after
         return self._outcome(valid=after is not None)
+
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        return one_by_one(self, task, actions)
 
     def canonical(self, action: str) -> str:
         """The action as upstream reads it, see :func:`act_envs.webshop.engine.canonical`."""

@@ -179,7 +179,7 @@ class RestoreLosesTheLastAction(ToyEnv):
 class RestoreLosesTheScore(ToyEnv):
     def restore(self, snapshot: Snapshot) -> tuple[str, StepInfo]:
         observation, info = super().restore(snapshot)
-        self._outcome = replace(self._outcome, score=0.0)
+        self._outcome = self._outcome._replace(score=0.0)
         return observation, {**info, "score": 0.0}
 
 
@@ -378,7 +378,7 @@ class StartKeepsChance(ToySimulator):
 class EveryStartIsAnother(_Blind):
     def start(self, task: Task) -> Outcome:
         outcome = super().start(task)
-        return replace(outcome, observation=f"Day {next(STARTS)}. {outcome.observation}")
+        return outcome._replace(observation=f"Day {next(STARTS)}. {outcome.observation}")
 
 
 @caught_by("equal_hashes")
@@ -390,6 +390,43 @@ class HashWithoutChance(_Blind):
 class HashWithoutRoom(ToySimulator):
     def fingerprint(self) -> bytes:
         return repr(replace(self._house, room="")).encode()
+
+
+class _Oracle(ToySimulator):
+    """Tells what follows, but not as it is."""
+
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        told = super().consequences(task, actions)
+        return [(self._bent(outcome), digest) for outcome, digest in told]
+
+    def _bent(self, outcome: Outcome) -> Outcome:
+        return outcome._replace(action_valid=True)
+
+
+@caught_by("consequences")
+class TellsThatAllIsValid(_Oracle):
+    pass
+
+
+@caught_by("consequences")
+class TellsAnotherScore(_Oracle):
+    def _bent(self, outcome: Outcome) -> Outcome:
+        return outcome._replace(score=0.25)
+
+
+@caught_by("consequences")
+class TellsAndDoes(ToySimulator):
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        told = super().consequences(task, actions)
+        self._house = replace(self._house, chance=self._house.chance + 1)
+        return told
+
+
+@caught_by("consequences")
+class TellsTheHashOfNow(ToySimulator):
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        now = self.fingerprint()
+        return [(outcome, now) for outcome, _ in super().consequences(task, actions)]
 
 
 @caught_by("state_hash")
@@ -435,7 +472,7 @@ class AnotherWorldIsThisOneMoved(ToySimulator):
 class WonByHalf(ToySimulator):
     def _outcome(self, observation: str, *, valid: bool = True) -> Outcome:
         outcome = super()._outcome(observation, valid=valid)
-        return replace(outcome, score=0.9 * outcome.score)
+        return outcome._replace(score=0.9 * outcome.score)
 
 
 @caught_by("info")

@@ -31,7 +31,7 @@ def made(
 ) -> ContrastPair:
     """A verified pair; readings are given as verdicts, None for no reading."""
     here = Consequence("A hall.", "a", 0.0, False, False, True)
-    there = here if same else dataclasses.replace(here, state_hash="b")
+    there = here if same else here._replace(state_hash="b")
     known, seen = (
         verdict and Reading("planner", 1.0, 2.0, 1.0, verdict, None)
         for verdict in (hindsight, informed)
@@ -97,7 +97,7 @@ def test_facts_and_verdicts(tmp_path: Path) -> None:
         assert {*range(8)} - {*kept} == dropped
         assert counts == {name: len(dropped)}
     assert pairs[0].verification is not None
-    refused = dataclasses.replace(pairs[0].verification.expert, action_valid=False)
+    refused = pairs[0].verification.expert._replace(action_valid=False)
     facts = dataclasses.replace(pairs[0].verification, expert=refused)
     spoilt = [*pairs, dataclasses.replace(pairs[0], verification=facts)]
     kept, _ = filtered(spoilt, tmp_path / "refused", "expert_refused")

@@ -10,25 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from act_data.mining import Mine, mine, mine_with
-from act_data.policies.base import Effect, Query, RandomAdmissible, make_policy, seed_of
+from act_data.policies.base import Query, RandomAdmissible, make_policy, seed_of
 from act_data.policies.hard_negative import _in_order, _nearest, foresee
 from act_data.rollout import make_env, text_env
 from act_data.storage.tables import read_pairs
 from act_data.types import AgentState
 from act_envs.errors import UnknownArgument
+from act_envs.types import Consequence
 
 STATE = AgentState("goal", "observation")
+
+
+def gave(observation: str, state_hash: str) -> Consequence:
+    return Consequence(observation, state_hash, 0.0, False, False, True)
+
+
 EFFECTS = {
-    "take cup 1": Effect("You take the cup 1.", "a"),
-    "take cup 2": Effect("You take the cup 2.", "b"),
-    "take mug 1": Effect("Nothing happens.", "c"),
-    "look": Effect("You take the cup 1.", "d"),
-    "grab cup 1": Effect("You take the cup 1.", "a"),
-    "eat fish": Effect("Yum!", "e"),
+    "take cup 1": gave("You take the cup 1.", "a"),
+    "take cup 2": gave("You take the cup 2.", "b"),
+    "take mug 1": gave("Nothing happens.", "c"),
+    "look": gave("You take the cup 1.", "d"),
+    "grab cup 1": gave("You take the cup 1.", "a"),
+    "eat fish": gave("Yum!", "e"),
 }
 
 
-def _ranked(effects: dict[str, Effect], k: int = 9) -> list[str | None]:
+def _ranked(effects: dict[str, Consequence], k: int = 9) -> list[str | None]:
     query = Query(STATE, tuple(effects), seed_of(0), "take cup 1", effects)
     [samples] = make_policy("hard-negative").sample([query], k)
     return [sample.action for sample in samples]
@@ -97,7 +104,7 @@ def test_only_the_nearest_are_executed_and_the_state_is_as_before() -> None:
     for action, effect in effects.items():
         fork = inner.fork()
         observation, *_ = fork.step(action)
-        assert effect == Effect(observation, fork.state_hash())
+        assert (effect.observation, effect.state_hash) == (observation, fork.state_hash())
 
 
 def test_without_an_expert_there_is_no_negative() -> None:

@@ -43,7 +43,7 @@ def made(
 ) -> ContrastPair:
     """A verified pair; readings are given as verdicts or whole."""
     here = Consequence("A hall.", "a", 0.0, False, False, True)
-    there = here if same else dataclasses.replace(here, state_hash="b")
+    there = here if same else here._replace(state_hash="b")
     readings = [reading(one) if isinstance(one, str) else one for one in (hindsight, informed)]
     facts = Verification(admissible, here, there, commute, *readings, verifier="")
     pair = ContrastPair(

@@ -178,7 +178,7 @@ def test_wrapping(text: str, lines: list[str]) -> None:
 def test_figures_of_pairs(folder: Path, pairs: list[ContrastPair], tmp_path: Path) -> None:
     first = pairs[0]
     assert first.verification is not None
-    refused = dataclasses.replace(first.verification.alternative, action_valid=False)
+    refused = first.verification.alternative._replace(action_valid=False)
     spoilt = dataclasses.replace(first.verification, alternative=refused, admissible=False)
     more = [first, dataclasses.replace(first, pair_id="new", verification=spoilt)]
     stored(tmp_path / "more", more)

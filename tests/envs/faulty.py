@@ -18,7 +18,6 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +117,7 @@ class FaultySimulator(ToySimulator):
         if action == "roll":
             self._die = int.from_bytes(os.urandom(7), "big") if self._fickle else self._die + 1
         if action in ("roll", "show"):
-            outcome = replace(outcome, observation=f"The die shows {self._die}.")
+            outcome = outcome._replace(observation=f"The die shows {self._die}.")
         return outcome
 
     def expert_action(self, expert: str) -> str | None:

@@ -27,6 +27,10 @@ final class Shape {
     final long[] fours;
     final long[] eights;
 
+    /** Which digest has met the class last, and the number that it gave to it. */
+    StateDigest metBy;
+    int number;
+
     private final Class<?> type;
     private final Object singleton;
     private final boolean constant;
@@ -167,6 +171,7 @@ final class Shape {
         final int size; // of a primitive in bytes, 0 for a reference
         private final Field field;
         private final Class<?> type;
+        private final long offset; // -1 where it can be read by reflection only
 
         Slot(Field field) {
             field.setAccessible(true);
@@ -176,6 +181,15 @@ final class Shape {
             this.primitive = type.isPrimitive();
             this.size = size(type);
             this.leftOut = StateDigest.LEFT_OUT.contains(name);
+            this.offset = offset(field);
+        }
+
+        private static long offset(Field field) {
+            try {
+                return Marks.UNSAFE == null ? -1 : Marks.UNSAFE.objectFieldOffset(field);
+            } catch (UnsupportedOperationException e) { // of a hidden class
+                return -1;
+            }
         }
 
         private static int size(Class<?> type) {
@@ -192,6 +206,9 @@ final class Shape {
         }
 
         Object get(Object owner) {
+            if (offset >= 0) {
+                return Marks.UNSAFE.getObject(owner, offset);
+            }
             try {
                 return field.get(owner);
             } catch (IllegalAccessException e) {
@@ -201,6 +218,20 @@ final class Shape {
 
         /** The bits of a primitive field. */
         long bits(Object owner) {
+            if (offset >= 0) {
+                switch (size) {
+                    case 1:
+                        return Marks.UNSAFE.getByte(owner, offset);
+                    case 2:
+                        return type == char.class
+                                ? Marks.UNSAFE.getChar(owner, offset)
+                                : Marks.UNSAFE.getShort(owner, offset);
+                    case 4:
+                        return Marks.UNSAFE.getInt(owner, offset);
+                    default:
+                        return Marks.UNSAFE.getLong(owner, offset);
+                }
+            }
             try {
                 if (type == boolean.class) {
                     return field.getBoolean(owner) ? 1 : 0;

@@ -1,11 +1,15 @@
 package actenvs.scienceworld;
 
+import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 
 /** Feeds SHA-256 through a buffer. */
 final class Sink {
+    private static final int CHUNK = 1 << 12; // characters between looks at the room left
+
     private final byte[] buffer = new byte[1 << 15];
+    private final ByteBuffer numbers = ByteBuffer.wrap(buffer);
     private final MessageDigest digest;
     private int used;
 
@@ -22,21 +26,42 @@ final class Sink {
         buffer[used++] = (byte) value;
     }
 
+    void putInt(int value) {
+        room(Integer.BYTES);
+        numbers.putInt(used, value);
+        used += Integer.BYTES;
+    }
+
     void putLong(long value) {
         room(Long.BYTES);
-        for (int shift = 0; shift < Long.SIZE; shift += Byte.SIZE) {
-            buffer[used++] = (byte) (value >>> shift);
+        numbers.putLong(used, value);
+        used += Long.BYTES;
+    }
+
+    /** The low bytes of the characters, and the high ones where there are any. */
+    void putString(String value) {
+        putInt(value.length());
+        boolean high = putBytes(value, 0);
+        putByte(high ? 1 : 0);
+        if (high) {
+            putBytes(value, Byte.SIZE);
         }
     }
 
-    void putString(String value) {
-        putLong(value.length());
-        for (int i = 0; i < value.length(); i++) {
-            room(2);
-            char c = value.charAt(i);
-            buffer[used++] = (byte) c;
-            buffer[used++] = (byte) (c >>> 8);
+    /** Puts one byte of each character; whether any has more than one. */
+    private boolean putBytes(String value, int shift) {
+        int all = 0;
+        int length = value.length();
+        for (int from = 0; from < length; from += CHUNK) {
+            int to = Math.min(length, from + CHUNK);
+            room(CHUNK);
+            for (int i = from; i < to; i++) {
+                char c = value.charAt(i);
+                buffer[used++] = (byte) (c >>> shift);
+                all |= c;
+            }
         }
+        return all > 0xFF;
     }
 
     byte[] bytes() {

@@ -19,10 +19,10 @@ import scienceworld.struct.EnvObject;
  * A hash of an episode's object graph: everything that can affect its future, nothing else.
  *
  * <p>The graph is walked breadth first from {@link AgentInterface}. An object's identity is
- * replaced by the number of its first visit; fields come in the order of their names; collections
- * are walked as the arrays and nodes that they are, because the order in which they iterate (and
- * the free slots that decide where the next element goes) shows in texts and in the order of
- * events. Left out are the fields of {@link #LEFT_OUT}. Of the log of actions only the part is
+ * replaced by the number of its first visit, and a class after its first by its number; fields
+ * come in the order of their names; collections are walked as the arrays and nodes that they are,
+ * because the order in which they iterate (and the free slots that decide where the next element
+ * goes) shows in texts and in the order of events. Left out are the fields of {@link #LEFT_OUT}. Of the log of actions only the part is
  * kept that a goal still reads.
  */
 final class StateDigest {
@@ -52,6 +52,7 @@ final class StateDigest {
 
     private final Numbering numbering = new Numbering();
     private final Sink sink = new Sink();
+    private int classes;
 
     StateDigest(AgentInterface world, long random) {
         sink.putLong(random);
@@ -60,8 +61,9 @@ final class StateDigest {
         try {
             for (int i = 0; i < numbering.size(); i++) { // grows while it is walked
                 Object object = numbering.get(i);
-                visit(object);
-                if (object.getClass().getName().startsWith(PAST)) {
+                Shape shape = Shape.of(object.getClass());
+                visit(object, shape);
+                if (shape.name.startsWith(PAST)) {
                     pastGoals.add(object);
                 }
             }
@@ -75,9 +77,8 @@ final class StateDigest {
         return sink.bytes();
     }
 
-    private void visit(Object object) {
-        Shape shape = Shape.of(object.getClass());
-        sink.putString(shape.name);
+    private void visit(Object object, Shape shape) {
+        type(shape);
         if (shape.isArray()) {
             array(object);
             return;
@@ -97,16 +98,27 @@ final class StateDigest {
         }
     }
 
+    private void type(Shape shape) {
+        if (shape.metBy == this) {
+            sink.putInt(shape.number);
+            return;
+        }
+        shape.metBy = this;
+        shape.number = classes++;
+        sink.putInt(shape.number);
+        sink.putString(shape.name);
+    }
+
     private void array(Object array) {
         if (array instanceof Object[]) {
             Object[] elements = (Object[]) array;
-            sink.putLong(elements.length);
+            sink.putInt(elements.length);
             for (Object element : elements) {
                 value(element);
             }
         } else {
             int length = java.lang.reflect.Array.getLength(array);
-            sink.putLong(length);
+            sink.putInt(length);
             for (int i = 0; i < length; i++) {
                 value(java.lang.reflect.Array.get(array, i));
             }
@@ -124,7 +136,7 @@ final class StateDigest {
                 || value instanceof Boolean
                 || value instanceof Character) {
             sink.putByte(2);
-            sink.putString(value.getClass().getSimpleName());
+            type(Shape.of(value.getClass()));
             sink.putLong(Shape.bits(value));
         } else if (value instanceof Class) {
             sink.putByte(3);
@@ -132,7 +144,7 @@ final class StateDigest {
         } else {
             sink.putByte(4);
             int number = numbering.find(value);
-            sink.putLong(number < 0 ? numbering.add(value) : number);
+            sink.putInt(number < 0 ? numbering.add(value) : number);
         }
     }
 
@@ -155,7 +167,7 @@ final class StateDigest {
                     done.add(action.getClass().getName() + objects(action));
                 }
             }
-            sink.putLong(done.size());
+            sink.putInt(done.size());
             for (String line : done) {
                 sink.putString(line);
             }

@@ -44,6 +44,7 @@ public final class Worker {
     private static final int RESTORE = 6;
     private static final int EXPERT = 7;
     private static final int END = 8;
+    private static final int TRY = 9;
 
     private final Map<Integer, Episode> episodes = new HashMap<>();
     private final Vault vault = new Vault();
@@ -158,6 +159,16 @@ public final class Worker {
             case STEP:
                 episode.step(text(in));
                 tell(out, episode);
+                break;
+            case TRY:
+                String action = text(in);
+                out.writeBoolean(vault.works());
+                if (vault.works()) {
+                    Episode copy = new Episode(episode);
+                    copy.step(action);
+                    tell(out, copy);
+                    out.write(copy.digest());
+                }
                 break;
             case ADMISSIBLE:
                 text(out, String.join("\n", episode.admissible()));
