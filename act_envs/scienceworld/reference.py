@@ -102,6 +102,7 @@ class ReferenceSimulator:
         return self._take(action, lambda env: env.step(action))
 
     def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        """See :func:`act_envs.protocol.one_by_one`."""
         return one_by_one(self, task, actions)
 
     def canonical(self, action: str) -> str:

@@ -22,6 +22,7 @@ from selenium.webdriver.common.keys import Keys
 from werkzeug.serving import BaseWSGIServer
 
 from act_envs.errors import SimulatorError, UnknownArgument, nearest
+from act_envs.protocol import one_by_one
 from act_envs.types import Outcome, Task
 from act_envs.webshop import links, pages
 from act_envs.webshop.chromium import FAILURES, Chromium
@@ -131,6 +132,10 @@ class BrowserSimulator(NativeSimulator):
         else:
             self._follow(lambda browser: browser.driver.execute_script(_CLICK, at).click())
         return self._outcome(valid=True)
+
+    def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
+        """What actions would give, each followed in the browser, and the page opened again."""
+        return one_by_one(self, task, actions)
 
     def admissible_actions(self) -> list[str]:
         """What can be done as the page shows it, in upstream's order."""
