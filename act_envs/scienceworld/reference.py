@@ -13,7 +13,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -89,7 +89,7 @@ class ReferenceSimulator:
 
     def start(self, task: Task) -> Outcome:
         """Load the task and reset; what the start is worth is paid with the first action."""
-        return replace(self._begin(self.task(task.task_id)), score=0.0)
+        return self._begin(self.task(task.task_id))._replace(score=0.0)
 
     def goal(self) -> str:
         """Upstream's task description, its runs of blanks made one."""
