@@ -3,8 +3,8 @@
 Algorithm (arXiv 2603.08706): for a state, an expert's action and an alternative in either order,
 sample G answers; reward each (see ``rewards``); subtract the mean of the group and divide by its
 deviation; raise the likelihood of answers above it (GRPO), held near the starting model by a KL
-term. It is ``trl.GRPOTrainer`` on rows of :func:`act_train.data.critique_rows`; everything about
-optimisation is ``GRPOConfig``.
+term. It is ``trl.GRPOTrainer``, with prompts computed once (:mod:`act_train.shared_prefix`), on
+rows of :func:`act_train.data.critique_rows`; everything about optimisation is ``GRPOConfig``.
 
 Before and after training the model answers prompts of held-out tasks. A group whose answers all
 get one reward teaches nothing, and a model that never writes the action tag has only such groups:
@@ -28,6 +28,7 @@ from act_train.manifest import checkpoint, finish, weights_of, write_run
 from act_train.progress import show_progress
 from act_train.recipe import CritiqueArguments, ModelArguments, PairArguments, RewardArguments
 from act_train.rewards import REWARDS, judged, weights
+from act_train.shared_prefix import SharedPrefixGRPOTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def run(
     if model.revision:
         training.model_init_kwargs = {**_mapping(training), "revision": model.revision}
     functions: list[Any] = list(REWARDS)
-    trainer = GRPOTrainer(
+    trainer = SharedPrefixGRPOTrainer(
         model.model,
         reward_funcs=functions,
         args=training,

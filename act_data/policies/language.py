@@ -79,6 +79,8 @@ class LanguageModel:
     def _answers(self, query: Query, k: int) -> list[Sample]:
         import torch
 
+        from act_data import shared_prefix
+
         prompt = self._tokenizer.apply_chat_template(
             action_prompt(query.state, history=self._chosen.history),
             add_generation_prompt=True,
@@ -92,18 +94,8 @@ class LanguageModel:
         rows = 1 if self._chosen.greedy else k
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(query.seed[0] | query.seed[1] << 32)
-            # All but the last token, which generate() needs to begin with.
-            done = self._model(prompt[:, :-1], use_cache=True, logits_to_keep=1)
-            # Pure state-space models have none of that name, and compute the prompt anew.
-            cache = done.get("past_key_values")
-            if cache is not None:
-                cache.reorder_cache(torch.zeros(rows, dtype=torch.long))  # the one row, repeated
             repeated = prompt.expand(rows, -1)
-            tokens = self._model.generate(
-                input_ids=repeated,
-                attention_mask=torch.ones_like(repeated),
-                past_key_values=cache,
-            )
+            tokens = shared_prefix.generate(self._model, repeated, torch.ones_like(repeated))
         samples = [self._read(answer) for answer in tokens[:, prompt.shape[1] :].tolist()]
         return samples * k if self._chosen.greedy else samples
 
