@@ -201,6 +201,7 @@ class _Contraster:
             sampling=json.dumps(sampling, sort_keys=True),
             seed=self.seed,
             generator=self.generator,
+            origin=task.origin,
         )
 
 

@@ -17,7 +17,7 @@ import tyro
 
 from act_data.analysis.noise import READINGS
 from act_data.analysis.table import printable
-from act_data.explore.holdings import find_rows
+from act_data.storage.holdings import find_rows
 from act_data.storage.tables import read_pairs
 from act_data.types import ContrastPair, Verification
 from act_envs.errors import UnknownArgument, nearest

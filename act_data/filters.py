@@ -10,7 +10,6 @@ that are left. Which pairs stay follows from the data and the options alone.
 from __future__ import annotations
 
 import hashlib
-import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,27 +22,28 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from act_data.alternatives import verb
+from act_data.analysis.alike import WORDING, wording
 from act_data.errors import SchemaMismatch
 from act_data.options import RunOptions
 from act_data.provenance import versions
 from act_data.runs.run import SUMMARY, Result, Run
+from act_data.splits import made_from
 from act_data.storage.files import write_json
 from act_data.storage.pairs_by_task import PairsByTask
-from act_data.storage.schema import Kind
-from act_data.storage.tables import content, data_files, stream
+from act_data.storage.tables import content, data_files, kind_of, stream
 from act_data.types import ContrastPair
 from act_envs.errors import UnknownArgument, nearest
 
 REASONS = {
-    "leakage": "Its task, its goal with the first observation, or its state is in the data that "
-    "it was compared with.",
+    "leakage": "Its task or another of the same origin, its goal with the first observation, or "
+    "its state is in the data that it was compared with.",
     "expert_refused": "The simulator does not take the expert's own action in this state.",
     "inadmissible": "The simulator does not offer the alternative in this state.",
     "same_state": "Both actions lead to the same state.",
     "equivalent": "By the reading, both actions are equally good.",
     "alternative_better": "By the reading, the alternative is better than the expert's action.",
     "unknown": "By the reading, nobody knows which action is better, or the pair was not judged.",
-    "near_duplicates": "An earlier pair has the same goal, observation and actions but for "
+    "near_duplicates": "An earlier pair reads alike: same goal, observation and actions but for "
     "numbers and upper case.",
     "imbalance": "Its kind of task has too many pairs whose alternative begins with this verb.",
 }
@@ -53,7 +53,6 @@ _VERIFIED = (
     "expert_refused", "inadmissible", "same_state", "equivalent", "alternative_better", "unknown",
 )  # fmt: skip
 _JUDGED = ("equivalent", "alternative_better", "unknown")
-_DIGITS = re.compile(r"\d+")
 _Row = Mapping[str, Any]
 
 
@@ -194,11 +193,11 @@ def _decided(config: Filter, names: Sequence[str]) -> list[str | None]:
 
 
 def _columns(names: Sequence[str]) -> list[str]:
-    columns = ["pair_id", "kind", "expert_action", "alternative_action"]
+    columns = ["pair_id", "kind", "alternative_action"]
     if "leakage" in names:
-        columns += ["task_id", "state", "state_hash"]
-    elif "near_duplicates" in names:
-        columns += ["state.goal", "state.observation"]
+        columns += ["task_id", "origin", "state", "state_hash"]
+    if "near_duplicates" in names:
+        columns += WORDING
     if set(names) & {*_VERIFIED}:
         columns += ["verification.admissible", "verification.expert.action_valid"]
         columns += [f"verification.{action}.state_hash" for action in ("expert", "alternative")]
@@ -254,29 +253,29 @@ class _Seen:
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._tasks: set[str] = set()
+        self._origins: set[str] = set()
         self._beginnings: set[bytes] = set()
         self._states: set[str] = set()
         for path in paths:
             self._add(path)
 
     def holds(self, pair: _Row) -> bool:
-        """Whether the pair's task, beginning or state is there."""
+        """Whether the pair's task, a task of its origin, its beginning or its state is there."""
         return (
-            pair["task_id"] in self._tasks
+            made_from(pair["task_id"], pair["origin"]) in self._origins
             or pair["state_hash"] in self._states
             or _beginning(pair) in self._beginnings
         )
 
     def _add(self, path: Path) -> None:
-        if _kind(path) == "pairs":
-            for row in stream(path, "pairs", "task_id", "state", "state_hash"):
-                self._tasks.add(row["task_id"])
+        if kind_of(data_files(path)[0]) != "trajectories":  # reading refuses what is neither
+            for row in stream(path, "pairs", "task_id", "origin", "state", "state_hash"):
+                self._origins.add(made_from(row["task_id"], row["origin"]))
                 self._states.add(row["state_hash"])
                 self._beginnings.add(_beginning(row))
             return
-        for row in stream(path, "trajectories", "task_id", "goal", "transitions"):
-            self._tasks.add(row["task_id"])
+        for row in stream(path, "trajectories", "task_id", "origin", "goal", "transitions"):
+            self._origins.add(made_from(row["task_id"], row["origin"]))
             self._states.update(step["state_hash"] for step in row["transitions"])
             for step in row["transitions"][:1]:
                 self._beginnings.add(_digest(row["goal"], step["observation"]))
@@ -285,29 +284,16 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Earlier:
-    """The pairs that were met so far, but for numbers and upper case."""
+    """The wordings that were met so far."""
 
-    _met: set[bytes] = field(default_factory=set)
+    _met: set[int] = field(default_factory=set)
 
     def holds(self, pair: _Row) -> bool:
-        """Whether one like it was met before; it is met now."""
-        state, actions = pair["state"], (pair["expert_action"], pair["alternative_action"])
-        texts = (state["goal"], state["observation"], *actions)
-        name = _digest(*(_DIGITS.sub("", text).lower() for text in texts))
+        """Whether a pair that reads like it was met before; it is met now."""
+        name = wording(pair)
         before = name in self._met
         self._met.add(name)
         return before
-
-
-def _kind(path: Path) -> Kind:
-    """What the data say that they hold; pairs where they say nothing, which reading refuses."""
-    from pyarrow import ArrowException, parquet
-
-    try:
-        metadata = parquet.read_schema(data_files(path)[0]).metadata or {}
-    except (ArrowException, OSError):
-        return "pairs"
-    return "trajectories" if metadata.get(b"act.kind") == b"trajectories" else "pairs"
 
 
 def _beginning(pair: _Row) -> bytes:

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from act_data.errors import DataCorrupt, DataNotFound, HubUnreachable, SchemaMismatch, UnfinishedRun
-from act_data.publish.failures import shown
+from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
+from act_data.publish.contents import hub_clients
+from act_data.publish.failures import Told, http_error, shown
 from act_data.publish.manifest import MANIFEST
+from act_data.storage.files import FULL
 from act_data.storage.schema import DECODERS, SCHEMA_VERSION, VERSION_COLUMN, arrow_schema
 from act_data.types import ContrastPair
 from act_envs.errors import MissingExtra, UnknownArgument, nearest
@@ -93,11 +95,14 @@ def load(
         DataCorrupt: a file cannot be read.
         UnfinishedRun: the folder holds no dataset that was finished.
         HubUnreachable: the Hub cannot be reached.
+        HubRefused: the token does not suffice, or HF_HUB_OFFLINE is set.
+        HubMismatch: a file is not there any more.
         SchemaMismatch: the rows are of another version, or are not from ``act-data build``.
         UnknownArgument: there is no such config or split.
-        MissingExtra: ``datasets`` is not installed.
+        MissingExtra: ``datasets`` or ``huggingface_hub`` is not installed.
+        OSError: the disk that the rows are unpacked to is full.
     """
-    path, commit = _place(str(name), revision)
+    path, commit = _place(name, revision)
     with _told(str(name), path, commit, config, split):
         builder = _datasets().load_dataset_builder(path, config, revision=commit)
         if commit is not None and builder.hash != commit:
@@ -107,8 +112,8 @@ def load(
         else:
             builder.download_and_prepare()
             found = builder.as_dataset(split=split)
-    for part in found.values() if isinstance(found, dict) else (found,):
-        _check_version(str(name), part)
+        for part in found.values() if isinstance(found, dict) else (found,):
+            _check_version(str(name), part)
     return found
 
 
@@ -135,11 +140,13 @@ def pairs(rows: Iterable[Mapping[str, Any]]) -> Iterator[ContrastPair]:
         yield DECODERS["pairs"]({**row, "verification": found and dict(found)})
 
 
-def _place(name: str, revision: str | None) -> tuple[str, str | None]:
+def _place(name: str | Path, revision: str | None) -> tuple[str, str | None]:
     """Where a dataset is, for ``load_dataset``: its path and its commit."""
     folder = BUILTIN_FOLDER if name == BUILTIN else Path(name)
     if name != BUILTIN and not folder.is_dir():
-        if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        if isinstance(name, Path) or name.startswith((".", "/", "~")):
+            raise _no_folder(name)
+        if name.count("/") != 1:
             raise DataNotFound(
                 f"{name!r} is no folder and no name on the Hub. Give a folder that act-data build "
                 f"made, org/name, or {BUILTIN!r}."
@@ -159,29 +166,28 @@ def _place(name: str, revision: str | None) -> tuple[str, str | None]:
 
 def _commit(name: str, revision: str | None) -> str:
     """The commit that a revision names."""
-    from huggingface_hub import HfApi
+    api = hub_clients().HfApi(library_name="act-data")
     from huggingface_hub.errors import (
         HFValidationError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
-    api = HfApi(library_name="act-data")
-    try:
-        commit = api.dataset_info(name, revision=revision).sha
-    except (RepositoryNotFoundError, HFValidationError) as error:
-        raise DataNotFound(
-            f"there is no dataset {name!r} on {shown(api.endpoint)}, or this token cannot see it. "
-            "Check the name; for one that is private: hf auth login, or set HF_TOKEN."
-        ) from error
-    except RevisionNotFoundError as error:
-        refs = api.list_repo_refs(name, repo_type="dataset")
-        known = [ref.name for ref in (*refs.tags, *refs.branches)]
-        raise DataNotFound(
-            f"{name} has no revision {revision!r}. {nearest(revision, known)}"
-        ) from error
-    except (ConnectionError, _http_error()) as error:
-        raise _unreachable(name, error) from error
+    with _hub(name):
+        try:
+            commit = api.dataset_info(name, revision=revision).sha
+        except (RepositoryNotFoundError, HFValidationError) as error:
+            raise DataNotFound(
+                f"there is no dataset {name!r} on {shown(api.endpoint)}, or this token cannot see "
+                "it, and no such folder here. Check the name; for one that is private: hf auth "
+                "login, or set HF_TOKEN."
+            ) from error
+        except RevisionNotFoundError as error:
+            refs = api.list_repo_refs(name, repo_type="dataset")
+            known = [ref.name for ref in (*refs.tags, *refs.branches)]
+            raise DataNotFound(
+                f"{name} has no revision {revision!r}. {nearest(revision, known)}"
+            ) from error
     assert commit is not None  # the Hub's client leaves it out of lists only
     return commit
 
@@ -217,12 +223,19 @@ def _told(
             f"{name} cannot be loaded ({error}). Is it a dataset that act-data build made?"
         ) from error
     except broken.DatasetGenerationError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in FULL:
+            cache = str(datasets.config.HF_DATASETS_CACHE)
+            raise OSError(cause.errno, cause.strerror, cache) from error
         raise DataCorrupt(
             f"{name} cannot be read ({error.__cause__ or error}). Make it again with act-data "
             "build, or download it again."
         ) from error
-    except (ConnectionError, FileNotFoundError, _http_error()) as error:
-        raise _unreachable(name, error) from error
+    except (ConnectionError, FileNotFoundError, http_error()) as error:
+        if commit is None:
+            raise _no_folder(path) from error
+        with _hub(name):
+            raise
 
 
 def _check_version(name: str, rows: Any) -> None:
@@ -252,22 +265,19 @@ def _other_version(what: str, version: object) -> SchemaMismatch:
     )
 
 
-def _unreachable(name: str, error: Exception) -> HubUnreachable:
-    (said, *_) = str(error).splitlines() or [type(error).__name__]
-    return HubUnreachable(
-        f"cannot reach the Hub for {name} ({shown(said)}). Check the network, HF_ENDPOINT and "
-        "HF_HUB_OFFLINE. Without a network give a folder, such as one that "
-        f"'hf download {name} --repo-type dataset --local-dir FOLDER' has made before."
+def _no_folder(path: str | Path) -> DataNotFound:
+    return DataNotFound(
+        f"there is no folder {path}. Give one that act-data build made, org/name on the Hub, or "
+        f"{BUILTIN!r}."
     )
 
 
-def _http_error() -> type[Exception]:
-    """What the Hub's client raises besides its own errors: its HTTP library has changed before."""
-    from huggingface_hub.errors import (
-        HTTPError,  # pyright: ignore[reportPrivateImportUsage]
-    )
-
-    return HTTPError
+def _hub(name: str) -> Told:
+    """A context in which the Hub is asked for a dataset."""
+    endpoint = shown(hub_clients().HfApi().endpoint)
+    folder = f"'hf download {name} --repo-type dataset --local-dir FOLDER'"
+    remedy = f"Load it again, or give a folder that is here, such as one made before by {folder}."
+    return Told(name, endpoint, "load", remedy=remedy)
 
 
 def _datasets() -> Any:

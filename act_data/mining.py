@@ -140,6 +140,7 @@ class _Miner:
             sampling=json.dumps({**self.policy.sampling, "k": self.k}, sort_keys=True),
             seed=self.seed,
             generator=self.generator,
+            origin=trajectory.origin,
         )
 
 

@@ -208,7 +208,7 @@ def as_trajectory(
     """The episode that was played, as a row.
 
     Args:
-        env: made with ``gym.make``; stands where the episode ended.
+        env: made with ``gym.make``; stands where the episode ended. It knows the task.
         info: what it said last.
         transitions: the steps, in order.
         goal: the instruction.
@@ -234,6 +234,7 @@ def as_trajectory(
         truncated=truncated,
         final_observation=final_observation,
         transitions=tuple(transitions),
+        origin=text_env(env).snapshot().task.origin,
     )
 
 

@@ -23,8 +23,8 @@ import tyro
 
 from act_data.analysis.table import printable
 from act_data.errors import DataNotFound
-from act_data.explore.episodes import EpisodeFile
-from act_data.explore.holdings import Holding, find_rows
+from act_data.storage.episodes import EpisodeFile
+from act_data.storage.holdings import Holding, find_rows
 from act_data.storage.schema import DECODERS
 from act_data.types import Consequence, ContrastPair, Reading
 from act_envs.errors import UnknownArgument

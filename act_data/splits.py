@@ -1,4 +1,7 @@
-"""Which splits may enter training data. Results on tasks that were trained on mean nothing."""
+"""Which splits may enter training data, and what keeps them apart.
+
+Results on tasks that were trained on mean nothing.
+"""
 
 from __future__ import annotations
 
@@ -32,3 +35,13 @@ def check_split(split: str, allowed: Sequence[str]) -> None:
             f"split {split!r} is not {TRAIN!r}: training on it spoils results measured on it. "
             f"Take split {TRAIN!r}, or accept that with --allow-split {split}."
         )
+
+
+def made_from(task_id: str, origin: str) -> str:
+    """What goes into one split as a whole: all tasks of an origin, or a task that has none.
+
+    Args:
+        task_id: the task.
+        origin: what it was made from, see :class:`act_envs.types.Task`.
+    """
+    return origin or task_id

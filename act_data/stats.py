@@ -16,10 +16,11 @@ from typing import Annotated, Any
 
 import tyro
 
+from act_data.analysis.alike import WORDING, wording
 from act_data.analysis.noise import READINGS
 from act_data.analysis.table import printable
-from act_data.explore.holdings import Holding, find_rows
 from act_data.storage.files import write_json
+from act_data.storage.holdings import Holding, find_rows
 from act_data.storage.tables import stream
 from act_envs.errors import UnknownArgument
 
@@ -46,7 +47,7 @@ class _Tally:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     sizes: dict[str, Counter[int]] = field(default_factory=dict)
     odd: Counter[str] = field(default_factory=Counter)
-    _met: dict[str, set[bytes]] = field(default_factory=dict)
+    _met: dict[str, set[int]] = field(default_factory=dict)
     rows: int = 0
 
     def count(self, **values: str) -> None:
@@ -60,9 +61,8 @@ class _Tally:
         self.size(f"{name}, characters", len(text))
         self.size(f"{name}, words", len(text.split()))
 
-    def once(self, name: str, *what: object) -> None:
+    def once(self, name: str, digest: int) -> None:
         """Count as odd what was met before."""
-        digest = hashlib.blake2b(repr(what).encode(), digest_size=16).digest()
         met = self._met.setdefault(name, set())
         self.odd[name] += digest in met
         met.add(digest)
@@ -108,8 +108,8 @@ def stats_text(found: Mapping[str, Any]) -> str:
 
 
 def _add_pairs(holding: Holding, tally: _Tally) -> None:
-    names = ("pair_id", "env_id", "task_id", "kind", "split", "policy", "expert", "step", "state",
-             "expert_action", "alternative_action", "verification.admissible",
+    names = ("pair_id", "env_id", "task_id", "kind", "split", "policy", "expert", "step",
+             *WORDING, "verification.admissible",
              "verification.expert.action_valid", "verification.alternative.action_valid",
              "verification.expert.state_hash", "verification.alternative.state_hash",
              *(f"verification.{reading}.verdict" for reading in READINGS))  # fmt: skip
@@ -123,9 +123,8 @@ def _add_pairs(holding: Holding, tally: _Tally) -> None:
         tally.size("step", row["step"])
         tally.action("expert's action", row["expert_action"])
         tally.action("alternative", row["alternative_action"])
-        actions = (row["expert_action"], row["alternative_action"])
-        tally.once("id met before", row["pair_id"])
-        tally.once("state's text and actions met before", row["env_id"], row["state"], *actions)
+        tally.once("id met before", _digest(row["pair_id"]))
+        tally.once("reads like an earlier one", wording(row))
         tally.odd["not verified"] += found is None
         if found:
             expert, other = found["expert"], found["alternative"]
@@ -156,9 +155,14 @@ def _add_trajectories(holding: Holding, tally: _Tally) -> None:
         tally.size("steps", len(actions))
         for action in actions:
             tally.action("action", action)
-        tally.once("task and actions met before", row["env_id"], row["task_id"], actions)
+        played = _digest(row["env_id"], row["task_id"], actions)
+        tally.once("task and actions met before", played)
         tally.odd["with refused actions"] += refused > 0
         tally.odd["refused actions in all"] += refused
+
+
+def _digest(*what: object) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(what).encode(), digest_size=16).digest())
 
 
 def _spread(sizes: Counter[int]) -> dict[str, float]:

@@ -65,6 +65,8 @@ class Trajectory:
         truncated: the step limit ended the episode.
         final_observation: what the last action gave.
         transitions: the steps, in order.
+        origin: what the task was made from, where several are made from one thing (a product), see
+            :class:`act_envs.types.Task`; "" where it stands for itself.
     """
 
     env_id: str
@@ -81,6 +83,7 @@ class Trajectory:
     truncated: bool
     final_observation: str
     transitions: tuple[Transition, ...]
+    origin: str = ""
 
     def state(self, step: int) -> AgentState:
         """What the agent knew before the action at index ``step``, full history included."""
@@ -172,6 +175,8 @@ class ContrastPair:
         sampling: parameters of the sampling, as JSON with sorted keys (K among them).
         seed: seed of the mining run.
         generator: program, version and commit that made the row.
+        origin: what the task was made from, where several are made from one thing (a product), see
+            :class:`act_envs.types.Task`; "" where it stands for itself.
         verification: what became of both actions, None where they were not executed.
     """
 
@@ -194,6 +199,7 @@ class ContrastPair:
     sampling: str
     seed: int
     generator: str
+    origin: str = ""
     verification: Verification | None = None
 
     def verified(self, verification: Verification) -> ContrastPair:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from act_data.prompts import Message, action_prompt, critique_prompt, render_answer
-from act_data.splits import check_split
+from act_data.splits import check_split, made_from
 from act_data.storage.tables import read_pairs, read_trajectories
 from act_data.types import ContrastPair, Trajectory
 from act_train.errors import TrainingData
@@ -52,8 +52,9 @@ def load_trajectories(path: str, allow_split: Sequence[str] = ()) -> list[Trajec
 def split_by_task(records: Sequence[Record], share: float) -> tuple[list[Record], list[Record]]:
     """Hold out whole tasks, so that nothing of a held-out task is ever trained on.
 
-    Whether a task is held out depends on its name alone: two stages with the same share hold out
-    the same tasks even where one of them has seen fewer.
+    Tasks that were made from one thing (a product) are held out together. Whether they are depends
+    on its name alone: two stages with the same share hold out the same tasks even where one of them
+    has seen fewer.
 
     Args:
         records: what is split.
@@ -65,7 +66,7 @@ def split_by_task(records: Sequence[Record], share: float) -> tuple[list[Record]
     Raises:
         TrainingData: no task would be left to train on, or none is held out by a share above 0.
     """
-    tasks = {r.task_id for r in records}
+    tasks = {made_from(r.task_id, r.origin) for r in records}
     held = {task for task in tasks if _place(task) < share}
     if share > 0 and not held:  # one picked for want of another might be trained on elsewhere
         raise TrainingData(
@@ -78,8 +79,8 @@ def split_by_task(records: Sequence[Record], share: float) -> tuple[list[Record]
             "Take more tasks, or set validation_share: 0."
         )
     return (
-        [r for r in records if r.task_id not in held],
-        [r for r in records if r.task_id in held],
+        [r for r in records if made_from(r.task_id, r.origin) not in held],
+        [r for r in records if made_from(r.task_id, r.origin) in held],
     )
 
 

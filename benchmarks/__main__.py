@@ -32,7 +32,9 @@ RUNS = {
     "mining": ["mining"],
     "noise": ["noise"],
     "resume": ["resume"],
+    "publish": ["publish"],
     "explorer": ["explorer"],
+    "shared-prefix": ["shared_prefix"],
     "experts-alfworld": ["experts"],
 }
 # They need what this project never installs by itself: the games, and some the original engine.

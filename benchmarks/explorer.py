@@ -23,13 +23,13 @@ from pathlib import Path
 import tyro
 
 from act_data.collect import Collect, collect
-from act_data.explore.holdings import find_holdings
-from act_data.explore.serve import listen
 from act_data.explore.site import create_app
 from act_data.mining import Mine, mine
+from act_data.storage.holdings import find_holdings
 from act_data.storage.tables import part_name, read_pairs, write_parquet
 from act_data.types import ContrastPair
 from act_data.verify import Verify, verify
+from act_envs.listening import listen
 from benchmarks.table import Row, publish
 
 PAIRS, PART = 100_000, 8_192

@@ -3,6 +3,8 @@
 A table over verified pairs: per environment, expert and policy, and for each reading by itself,
 the shares of the verdicts and the label noise that follows from them. It judges nothing itself.
 
+Pairs that were not verified are counted and left out.
+
 Intervals are those of :mod:`act_data.analysis.bootstrap`, over tasks.
 
 Where only some pairs were judged, shares are estimated for each kind of task and weighted by the
@@ -14,6 +16,7 @@ agree adds nothing to the width of an interval: with few tasks of many kinds it 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,9 +43,10 @@ OUTCOMES = (
     "unknown",
 )  # what can come of a judged pair; the three in the middle are equivalent
 
+_CELLS = (len(READINGS), 2, 1 + len(OUTCOMES))
 _SEED = 0
 _SUBSETS = ("all", "admissible")
-_NAMES = ("pair_id", "env_id", "expert", "policy", "task_id", "kind")
+_NAMES = ("env_id", "expert", "policy", "task_id", "kind")
 _FACTS = ("admissible", "commute", "expert.state_hash", "alternative.state_hash")
 _JUDGED = [f"{reading}.{name}" for reading in READINGS for name in ("method", "verdict")]
 
@@ -73,9 +77,10 @@ class NoiseRow:
         expert: name of the expert.
         policy: name of the policy.
         kind: the kind of task, None for all of them.
-        pairs: number of pairs, judged or not.
-        tasks: number of tasks they are from.
-        admissible: share of them whose alternative the simulator offers.
+        pairs: number of pairs that were verified, judged or not.
+        unverified: number of pairs besides these, of which nothing else here tells.
+        tasks: number of tasks that the verified ones are from.
+        admissible: share of them whose alternative the simulator offers, None where there are none.
         reading: ``"hindsight"`` or ``"informed"``.
         alternatives: ``"admissible"`` where the rest of the row is about these alone.
         judged: number of pairs with this reading.
@@ -94,8 +99,9 @@ class NoiseRow:
     policy: str
     kind: str | None
     pairs: int
+    unverified: int
     tasks: int
-    admissible: float
+    admissible: float | None
     reading: str
     alternatives: Literal["all", "admissible"]
     judged: int
@@ -110,19 +116,24 @@ class _Source:
     """What is counted of one environment, expert and policy.
 
     Attributes:
-        cells: for each (kind, task), pairs by reading, inadmissible or admissible, and outcome;
-            shape (2, 2, 1 + outcomes), the first outcome being "not judged".
+        cells: for each (kind, task), verified pairs by reading, inadmissible or admissible, and
+            outcome; shape (2, 2, 1 + outcomes), the first outcome being "not judged".
         methods: of each (kind, reading).
+        unverified: pairs of each kind that were not verified.
     """
 
     cells: dict[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
     methods: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    unverified: Counter[str] = field(default_factory=Counter)
 
     def add(self, row: Mapping[str, Any]) -> None:
         found, kind = row["verification"], row["kind"]
+        if found is None:
+            self.unverified[kind] += 1
+            return
         name = (kind, row["task_id"])
         if name not in self.cells:
-            self.cells[name] = np.zeros((len(READINGS), 2, 1 + len(OUTCOMES)), np.int64)
+            self.cells[name] = np.zeros(_CELLS, np.int64)
         for at, reading in enumerate(READINGS):
             outcome = 0
             if judged := found[reading]:
@@ -140,7 +151,7 @@ def noise(config: Noise) -> list[NoiseRow]:
 
     Raises:
         DataNotFound, DataCorrupt, UnfinishedRun: the pairs cannot be read.
-        SchemaMismatch: they are not pairs, or were not verified.
+        SchemaMismatch: they are not pairs, or none was verified.
         UnknownArgument: none were named.
     """
     if not config.pairs:
@@ -149,16 +160,15 @@ def noise(config: Noise) -> list[NoiseRow]:
     columns = (*_NAMES, *(f"verification.{name}" for name in (*_FACTS, *_JUDGED)))
     for path in config.pairs:
         for row in stream(path, "pairs", *columns):
-            if row["verification"] is None:
-                raise SchemaMismatch(
-                    f"{path} holds pairs that were not verified, such as {row['pair_id']}. "
-                    "Run act-data verify first."
-                )
             name = (row["env_id"], row["expert"], row["policy"])
             sources.setdefault(name, _Source()).add(row)
+    if not any(source.cells for source in sources.values()):
+        raise SchemaMismatch(
+            f"{', '.join(map(str, config.pairs))}: no pair was verified. Run act-data verify first."
+        )
     rows: list[NoiseRow] = []
     for name, source in sorted(sources.items()):
-        kinds = sorted({kind for kind, _ in source.cells})
+        kinds = sorted({kind for kind, _ in source.cells} | {*source.unverified})
         for kind in (None, *(kinds if config.by_kind else ())):
             rows += _rows(name, source, kind)
     if config.json:
@@ -173,9 +183,11 @@ def noise(config: Noise) -> list[NoiseRow]:
 
 def _rows(name: tuple[str, str, str], source: _Source, kind: str | None) -> Iterator[NoiseRow]:
     chosen = sorted(key for key in source.cells if kind is None or key[0] == kind)
-    cells = np.stack([source.cells[key] for key in chosen])  # (tasks, readings, 2, 1 + outcomes)
+    cells = np.array([source.cells[key] for key in chosen], np.int64)
+    cells = cells.reshape(-1, *_CELLS)  # (tasks, readings, 2, 1 + outcomes), tasks may be none
     names = np.unique([key[0] for key in chosen], return_inverse=True)[1]
     pairs = int(cells[:, 0].sum())
+    unverified = source.unverified.total() if kind is None else source.unverified[kind]
     for at, reading in enumerate(READINGS):
         found = (source.methods.get((key, reading), ()) for key in {key[0] for key in chosen})
         methods = tuple(sorted({method for some in found for method in some}))
@@ -188,8 +200,9 @@ def _rows(name: tuple[str, str, str], source: _Source, kind: str | None) -> Iter
                 *name,
                 kind=kind,
                 pairs=pairs,
+                unverified=unverified,
                 tasks=len(chosen),
-                admissible=int(cells[:, 0, 1].sum()) / pairs,
+                admissible=int(cells[:, 0, 1].sum()) / pairs if pairs else None,
                 reading=reading,
                 alternatives="all" if subset == "all" else "admissible",
                 judged=judged,
@@ -307,22 +320,29 @@ def noise_text(rows: Sequence[NoiseRow]) -> str:
             if row.reading == READINGS[0]:
                 kind = f", {row.kind}" if row.kind is not None else ""
                 title += ["", f"{row.env_id}{kind}: {row.expert} against {row.policy}"]
-                title += [f"{row.pairs} pairs, {row.tasks} tasks, {row.admissible:.1%} admissible"]
+                title.append(_counted(row))
             title.append(f"{row.reading}: {_how(row)}")
-        if row.judged and (row.alternatives == "all" or row.admissible < 1):
+        if row.judged and (row.alternatives == "all" or row.admissible != 1):
             lines.append(_cells(row, "all" if row.alternatives == "all" else "admissible"))
     return "\n".join([_LEGEND, "", *titled(aligned(lines), titles)])
 
 
 def noise_markdown(rows: Sequence[NoiseRow]) -> str:
     """The rows as a table in Markdown, in percent, with the intervals of the last two columns."""
-    head = ["environment", "expert", "policy", "kind", "pairs", "tasks", "admissible", "reading"]
-    head += ["alternatives", "judged", *(name.replace("_", " ") for name in _SHOWN)]
+    head = ["environment", "expert", "policy", "kind", "pairs", "not verified", "tasks"]
+    head += [
+        "admissible",
+        "reading",
+        "alternatives",
+        "judged",
+        *(name.replace("_", " ") for name in _SHOWN),
+    ]
     head += ["noise (95 %)", "wrong (95 %)"]
     lines = []
     for row in rows:
         named = [row.env_id, row.expert, row.policy, row.kind if row.kind is not None else "all"]
-        named += [str(row.pairs), str(row.tasks), f"{100 * row.admissible:.1f}"]
+        named += [str(row.pairs), str(row.unverified), str(row.tasks)]
+        named.append("-" if row.admissible is None else f"{100 * row.admissible:.1f}")
         lines.append([*named, f"{row.reading}: {_how(row)}", *_cells(row, row.alternatives)])
     return markdown(head, lines)
 
@@ -336,6 +356,15 @@ def _cells(row: NoiseRow, name: str) -> list[str]:
         *("-" if share is None else f"{100 * share.value:.1f}" for share in shown),
         *("-" if share is None else str(share) for share in ends),
     ]
+
+
+def _counted(row: NoiseRow) -> str:
+    found = [f"{row.pairs} pairs", f"{row.tasks} tasks"]
+    if row.admissible is not None:
+        found.append(f"{row.admissible:.1%} admissible")
+    if row.unverified:
+        found.append(f"{row.unverified} more not verified")
+    return ", ".join(found)
 
 
 def _how(row: NoiseRow) -> str:

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from act_data.errors import DataCorrupt
 from act_data.explore.columns import Bools, Texts, joined
-from act_data.explore.episodes import Episode, EpisodeFile, from_trajectory
-from act_data.explore.holdings import Holding, HoldingKind
 from act_data.explore.query import Query
 from act_data.explore.reading import (
     episodes_columns,
@@ -23,6 +22,8 @@ from act_data.explore.reading import (
     place_columns,
     trajectories_columns,
 )
+from act_data.storage.episodes import Episode, EpisodeFile, from_trajectory
+from act_data.storage.holdings import Holding, HoldingKind
 from act_data.storage.schema import DECODERS
 from act_data.types import ContrastPair
 
@@ -110,6 +111,8 @@ class Index:
         holdings: where they are; those of other kinds are passed over.
 
     Attributes:
+        holdings: those of the kind that have rows and can be read.
+        damaged: those that cannot, each with the reason.
         count: number of rows.
         texts: columns of texts, by name.
         numbers: columns of numbers, NaN where there is none; each of shape (rows,).
@@ -120,10 +123,18 @@ class Index:
 
     def __init__(self, kind: HoldingKind, holdings: Iterable[Holding]) -> None:
         self.kind: HoldingKind = kind
-        self.holdings = [one for one in holdings if one.kind == kind and one.rows.count]
+        self.holdings: list[Holding] = []
+        self.damaged: list[tuple[Holding, str]] = []
+        columns: list[dict[str, Any]] = []
+        for holding in holdings:
+            if holding.kind == kind and holding.rows.count:
+                try:
+                    columns.append({**_READ[kind](holding), **place_columns(holding)})
+                    self.holdings.append(holding)
+                except DataCorrupt as error:
+                    self.damaged.append((holding, str(error)))
         self._starts = [0, *accumulate(holding.rows.count for holding in self.holdings)]
         self.count = self._starts[-1]
-        columns = [{**_READ[kind](holding), **place_columns(holding)} for holding in self.holdings]
         self.texts: dict[str, Texts] = {}
         self.numbers: dict[str, NDArray[np.float64]] = {}
         for name in columns[0] if columns else ():

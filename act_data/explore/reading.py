@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from act_data.analysis.noise import READINGS
 from act_data.explore.columns import Bools, Texts, flags, flat, one_text, texts
-from act_data.explore.episodes import EpisodeFile
-from act_data.explore.holdings import Holding
+from act_data.storage.episodes import EpisodeFile
+from act_data.storage.holdings import Holding
 from act_data.storage.schema import arrow
 
 UNJUDGED = "not judged"  # by a reading

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +12,11 @@ import tyro
 
 from act_data.analysis.table import printable
 from act_data.errors import DataNotFound
-from act_data.explore.holdings import find_holdings
-from act_envs.errors import UnknownArgument
+from act_data.storage.holdings import find_holdings
+from act_envs.listening import listen
 
 if TYPE_CHECKING:
     from flask import Flask
-    from werkzeug.serving import BaseWSGIServer
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _HERE = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
@@ -52,23 +49,22 @@ def explore(config: Explore, say: Callable[[str], object]) -> None:
 
     Raises:
         DataNotFound: there is nothing to show.
-        DataCorrupt: a file that looked whole cannot be read.
         MissingExtra: Flask or pyarrow is not installed.
         UnknownArgument: nothing can listen there.
     """
-    from act_data.explore.site import KINDS, create_app  # Flask is no part of the extra `data`
+    from act_data.explore.site import create_app  # Flask is no part of the extra `data`
 
     found, left_out = find_holdings(config.dir)
-    if not found:
+    app = create_app(found, left_out, config.dir.resolve().name)
+    totals, left_out = app.config["TOTALS"], app.config["LEFT_OUT"]
+    if not any(totals.values()):
         raise DataNotFound(
             f"{config.dir} holds no pairs, trajectories or episodes. "
             f"{left_out[0] if left_out else 'Make data with: act-data collect, act-data mine.'}"
         )
-    app = create_app(found, left_out, config.dir.resolve().name)
     if config.host in _LOOPBACK:
         only_here(app)
     with listen(app, config.host, config.port) as server:
-        totals = {kind: sum(h.rows.count for h in found if h.kind == kind) for kind in KINDS}
         say(", ".join(f"{count:,} {kind}" for kind, count in totals.items() if count))
         for one in left_out:
             say(f"left out: {printable(one)}")
@@ -91,31 +87,3 @@ def only_here(app: Flask) -> None:
 
         if not _HERE.fullmatch(request.headers.get("Host", "")):
             raise BadRequest("These pages are for this machine. Open the address that was printed.")
-
-
-def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
-    """A server of the pages, a thread a request, that waits for ``serve_forever``.
-
-    Args:
-        app: the pages.
-        host: an address of this machine; the loopback one is reached from nowhere else.
-        port: 0 for a free one.
-
-    Raises:
-        UnknownArgument: nothing can listen there.
-    """
-    from werkzeug.serving import make_server
-
-    if not 0 <= port < 1 << 16:
-        raise UnknownArgument(f"port {port} is none. Give one up to 65535, or 0 for a free one.")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        bound = socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise UnknownArgument(
-            f"cannot listen at port {port} of {host!r}: {error.strerror or error}. "
-            "Give another --port (0 takes a free one), or end what listens there."
-        ) from error
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line for every request
-    with bound:
-        return make_server(host, bound.getsockname()[1], app, threaded=True, fd=bound.fileno())

@@ -19,10 +19,10 @@ import numpy as np
 from act_data.analysis.noise import READINGS
 from act_data.errors import DataCorrupt
 from act_data.explore.figures import amount, signed, words
-from act_data.explore.holdings import Holding, HoldingKind
 from act_data.explore.index import FACETS, SORTS, Index, Selection
 from act_data.explore.query import Query, number_text, parse
 from act_data.explore.reading import UNJUDGED
+from act_data.storage.holdings import Holding, HoldingKind
 from act_data.types import ContrastPair
 from act_envs.errors import MissingExtra, UnknownArgument
 
@@ -80,8 +80,9 @@ def create_app(holdings: Sequence[Holding], left_out: Sequence[str], title: str)
         left_out: what was there, too, and why it cannot be shown.
         title: name of the data.
 
-    Raises:
-        DataCorrupt: something that is there cannot be read.
+    Returns:
+        The site. Its ``config`` holds ``TOTALS``, how many rows of each kind it shows, and
+        ``LEFT_OUT``: what was given, and what cannot be read after all.
     """
     app = Flask(__name__)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -90,11 +91,16 @@ def create_app(holdings: Sequence[Holding], left_out: Sequence[str], title: str)
     )
     app.jinja_env.globals.update(kinds=KINDS, site_title=title)
     every = {kind: Index(kind, holdings) for kind in KINDS}
-    app.jinja_env.globals["totals"] = {kind: index.count for kind, index in every.items()}
+    totals = {kind: index.count for kind, index in every.items()}
+    damaged = [one for index in every.values() for one in index.damaged]
+    shown = [one for one in holdings if all(one is not other for other, _ in damaged)]
+    told = [*left_out, *(why for _, why in damaged)]
+    app.config.update(TOTALS=totals, LEFT_OUT=told)
+    app.jinja_env.globals["totals"] = totals
 
     @app.get("/")
     def home() -> str:
-        return render_template("home.html", holdings=holdings, left_out=left_out)
+        return render_template("home.html", holdings=shown, left_out=told)
 
     def listed(kind: HoldingKind) -> str:
         index = every[kind]

@@ -7,16 +7,17 @@ configs of :mod:`act_data.publish.derived`. ``README.md`` says so in the form th
 checksum. The same inputs and options give the same bytes, whenever and however often it is
 interrupted.
 
-Train, validation and test are parts of what may be trained on, by task. Tasks that results are
-reported on are refused.
+Train, validation and test are parts of what may be trained on, by task; tasks that are made from
+one thing (a product) stay together. Tasks that results are reported on are refused.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +32,7 @@ from act_data.publish.card import DESCRIPTION, describe
 from act_data.publish.command import command_line
 from act_data.publish.derived import DERIVED, derived_schema, from_pairs, from_trajectories
 from act_data.publish.manifest import MANIFEST, read_manifest, write_manifest
-from act_data.publish.measures import mining
+from act_data.publish.mined import mining
 from act_data.publish.plan import SPLITS, Shard, plan
 from act_data.runs.run import bar, claimed
 from act_data.storage.files import leftovers, replacing
@@ -52,7 +53,7 @@ class Build:
 
     Attributes:
         pairs: what act-data mine, contrast, verify or filter wrote: folders or files. Of pairs
-            with the same id the first is taken: name verified ones first.
+            with the same id one that was verified is taken, else the first.
         out: folder for the dataset; new, or begun by the same command.
         trajectories: what act-data collect or import wrote; without any there is no config sft.
         mined: the runs of act-data mine that the pairs are from, for the card to tell how often
@@ -86,8 +87,8 @@ def build(config: Build, *, command: str | None = None) -> dict[str, Any]:
         command: what the card shows as the command that makes the dataset; this build by default.
 
     Returns:
-        ``pairs`` and ``trajectories`` (how many), ``duplicates`` (pairs left out, for an earlier
-        one has their id), ``repeated`` (trajectories left out, for an earlier one is the same), and
+        ``pairs`` and ``trajectories`` (how many), ``duplicates`` (pairs left out, for another
+        has their id), ``repeated`` (trajectories left out, for an earlier one is the same), and
         ``rows``: by config and split.
 
     Raises:
@@ -155,7 +156,7 @@ def build_text(summary: Mapping[str, Any]) -> str:
         for config, splits in summary["rows"].items()
     ]
     if summary["duplicates"]:
-        lines.append(f"{summary['duplicates']} pairs left out: earlier ones have their ids")
+        lines.append(f"{summary['duplicates']} pairs left out: others have their ids")
     if summary["repeated"]:
         lines.append(f"{summary['repeated']} trajectories left out: earlier ones are the same")
     if not summary["trajectories"]:
@@ -193,15 +194,19 @@ def _rows_in(folder: Path, paths: Sequence[Path]) -> int:
     return sum(parquet().read_metadata(folder / path).num_rows for path in paths)
 
 
-def _renamed(config: Build) -> Build:
+def _renamed(config: Build, name: Callable[[Path], str]) -> Build:
     """The same with inputs that are called by their content.
 
     Wherever they lie, and whatever they are called: the same inputs give the same card.
+
+    Args:
+        config: what to build.
+        name: gives the name of an input's content.
     """
 
     def names(what: str) -> tuple[Path, ...]:
-        found = (content(path).rpartition(":")[2][:8] for path in getattr(config, what))
-        return tuple(Path(f"{what}-{name}") for name in found)
+        found = (name(path).rpartition(":")[2][:8] for path in getattr(config, what))
+        return tuple(Path(f"{what}-{its}") for its in found)
 
     return replace(
         config,
@@ -213,12 +218,13 @@ def _renamed(config: Build) -> Build:
 
 
 def _request(config: Build, command: str | None) -> dict[str, Any]:
+    name = functools.cache(content)  # which reads all of an input
     return {
         "command": "build",
-        "command_line": command or command_line("build", _renamed(config)),
+        "command_line": command or command_line("build", _renamed(config, name)),
         "mining": [*map(mining, config.mined)],
-        "pairs": [*map(content, config.pairs)],
-        "trajectories": [*map(content, config.trajectories)],
+        "pairs": [*map(name, config.pairs)],
+        "trajectories": [*map(name, config.trajectories)],
         "name": config.name,
         "shares": [*config.shares],
         "history": config.history,

@@ -23,9 +23,9 @@ from act_data.publish.head import head
 from act_data.publish.holdings import content
 from act_data.publish.licences import spdx_ids
 from act_data.publish.markdown import cell, code, fenced, listed, short, table
-from act_data.publish.measures import Measures, layout, measure
+from act_data.publish.measures import Measures, measure
 from act_data.publish.pictures import PICTURES, pictures
-from act_data.publish.plan import SPLITS
+from act_data.publish.plan import SPLITS, layout
 from act_data.publish.trust import accuracy, floor_section, glance, labels
 from act_data.storage.files import replacing, write_json
 from act_data.storage.schema import SCHEMA_VERSION
@@ -70,7 +70,7 @@ def card(folder: Path, request: Mapping[str, Any]) -> str:
         folder: with all files of ``data/``.
         request: of the build. Read are ``name``, ``shares``, ``history`` and ``versions``; and,
             where they are there, ``command_line``, the text of the command that makes it, and
-            ``mining``, what :func:`act_data.publish.measures.mining` tells of the runs that the
+            ``mining``, what :func:`act_data.publish.mined.mining` tells of the runs that the
             pairs are from.
 
     Raises:
@@ -164,7 +164,8 @@ def _loading(found: Measures) -> str:
         f"## Load it\n\n```python\n{block}\n```\n\n"
         "`org/name` is this repository, or a folder that it was copied to. Ready for "
         f"training with TRL:\n\n```python\n{ready}\n```\n\n{configs}\n\n"
-        "Splits are by task: all that is made of a task is in one split, in every config."
+        "Splits are by task: all that is made of a task is in one split, in every config; so are "
+        "tasks that are made from one thing, such as a product (column `origin`)."
     )
 
 

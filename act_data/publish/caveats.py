@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from act_data.analysis.noise import READINGS
 from act_data.policies.base import RandomAdmissible
 from act_data.policies.hard_negative import HardNegative
+from act_data.publish.counts import Found
 from act_data.publish.licences import OTHER, Licence, terms
 from act_data.publish.markdown import cell, code, listed, short, table
-from act_data.publish.measures import Found, Measures
+from act_data.publish.measures import Measures
 
 _FEW_TASKS = 30
 _SCRIPTED = (HardNegative.name, RandomAdmissible.name)
@@ -120,7 +121,8 @@ def _of_content(found: Measures) -> Iterator[str]:
     if len(policies) > len(found.environments):
         yield (
             "An alternative that several policies proposed in a state is one pair, under the "
-            "policy that was named first in the build; rows of the others lack it."
+            "policy that was named first in the build (of those whose pairs were verified, where "
+            "some were); rows of the others lack it."
         )
     if few := {
         env_id: number

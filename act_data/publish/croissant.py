@@ -19,8 +19,7 @@ import docstring_parser
 from act_data.publish.derived import DERIVED
 from act_data.publish.licences import OTHER, spdx_ids
 from act_data.publish.manifest import entry
-from act_data.publish.measures import layout
-from act_data.publish.plan import TRAJECTORIES
+from act_data.publish.plan import TRAJECTORIES, layout
 from act_data.storage.schema import arrow, parquet
 from act_data.storage.tables import stream
 from act_data.types import (

@@ -27,11 +27,11 @@ DERIVED = (*FROM_PAIRS, *FROM_TRAJECTORIES)
 
 _PAIR = (
     "pair_id", "env_id", "env_kwargs", "task_id", "split", "kind", "step", "state_hash", "expert",
-    "policy", "policy_revision", "sampling", "seed", "generator", VERSION_COLUMN,
+    "policy", "policy_revision", "sampling", "seed", "generator", "origin", VERSION_COLUMN,
 )  # fmt: skip
 _EPISODE = (
     "env_id", "env_kwargs", "task_id", "split", "kind", "policy", "seed", "score", "won",
-    "generator", VERSION_COLUMN,
+    "generator", "origin", VERSION_COLUMN,
 )  # fmt: skip
 
 

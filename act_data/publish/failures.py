@@ -15,6 +15,7 @@ from act_data.errors import HubMismatch, HubRefused, HubUnreachable
 TRIES = 5
 DELAY = 1.0  # seconds after the first try; each wait is twice the one before
 _PASSING = (408, 409, 412, 425, 429)
+_AGAIN = "Run the same command again later: it goes on from what is there."
 
 
 def shown(text: object) -> str:
@@ -30,6 +31,15 @@ class Unseen(HubUnreachable):
     """What was just committed is not to be seen yet."""
 
 
+def http_error() -> type[Exception]:
+    """What the Hub's client raises besides its own errors: its HTTP library has changed before."""
+    from huggingface_hub.errors import (
+        HTTPError,  # pyright: ignore[reportPrivateImportUsage]  # httpx's, or httpx2's
+    )
+
+    return HTTPError
+
+
 def waits() -> Iterable[float | None]:
     """Seconds to wait after each try, None after the last one."""
     return [*(DELAY * 2**n for n in range(TRIES - 1)), None]
@@ -43,17 +53,21 @@ class Told:
         endpoint: where the Hub is.
         doing: what is done with it (``"push to"``).
         fresh: a commit was made a moment ago, and not every server may know of it.
+        remedy: a sentence on what to do where the Hub cannot be reached.
 
     Raises:
         Moved: by the call that makes a commit, and by no other.
         HubRefused, HubUnreachable, HubMismatch: see there.
     """
 
-    def __init__(self, repo: str, endpoint: str, doing: str, fresh: bool = False) -> None:
+    def __init__(
+        self, repo: str, endpoint: str, doing: str, fresh: bool = False, remedy: str = _AGAIN
+    ) -> None:
         self._what = f"cannot {doing} {repo} on {endpoint}"
         self._endpoint = endpoint
         self._commit = f"/{repo}/commit/"
         self._fresh = fresh
+        self._remedy = remedy
 
     def __enter__(self) -> None:
         pass
@@ -62,7 +76,7 @@ class Told:
         from huggingface_hub.errors import (
             EntryNotFoundError,
             HfHubHTTPError,
-            HTTPError,  # pyright: ignore[reportPrivateImportUsage]  # httpx's, or httpx2's
+            LocalEntryNotFoundError,
             OfflineModeIsEnabled,
         )
 
@@ -73,7 +87,8 @@ class Told:
             raise HubRefused(
                 f"{self._what}: HF_HUB_OFFLINE forbids any connection. Unset it."
             ) from error
-        missing = isinstance(error, EntryNotFoundError | FileNotFoundError)
+        unreached = isinstance(error, LocalEntryNotFoundError)  # neither there nor in the cache
+        missing = not unreached and isinstance(error, EntryNotFoundError | FileNotFoundError)
         if self._fresh and (
             missing or (isinstance(error, HfHubHTTPError) and error.response.status_code == 404)
         ):
@@ -83,12 +98,11 @@ class Told:
             ) from error
         if missing:
             raise HubMismatch(f"{self._what}: it is not there any more.") from error
-        if isinstance(error, HfHubHTTPError):
+        if isinstance(error, HfHubHTTPError) and not unreached:
             self._refused(error.response.status_code, error, uploading)
-        elif isinstance(error, HTTPError) or uploading:
+        elif isinstance(error, (ConnectionError, http_error())) or unreached or uploading:
             raise HubUnreachable(
-                f"{self._what}: {_line(error)}. Check the network and HF_ENDPOINT, and run the "
-                "same command again: it goes on from what is there."
+                f"{self._what}: {_line(error)}. Check the network and HF_ENDPOINT. {self._remedy}"
             ) from error
         elif isinstance(error, ValueError) and isinstance(error.__cause__, HfHubHTTPError):
             raise HubRefused(f"{self._what}: {_line(error)}. Make the folder again.") from error
@@ -110,10 +124,7 @@ class Told:
                 f"{self._endpoint}/settings/tokens and set it as HF_TOKEN, or: hf auth login"
             ) from error
         if status >= 500 or status in _PASSING or uploading:
-            raise HubUnreachable(
-                f"{self._what} ({status}: {said}), though it was tried several times. Run the same "
-                "command again later: it goes on from what is there."
-            ) from error
+            raise HubUnreachable(f"{self._what} ({status}: {said}). {self._remedy}") from error
         raise HubRefused(
             f"{self._what} ({status}: {said}). It does not take it as it is."
         ) from error

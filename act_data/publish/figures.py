@@ -1,8 +1,8 @@
-"""Figures of a dataset's card: PNG, 700 pixels wide on a page, drawn for twice as many.
+"""Figures of a dataset's card: PNG, 1400 pixels wide, made to be shown at half that width.
 
 They stand on an opaque light panel, so that they read the same where the page is dark. The bytes
-follow from the values and the version of matplotlib. What is drawn is decided by
-:mod:`act_data.publish.card`; this module only draws.
+follow from the values and the versions of matplotlib and Pillow, which writes them. What is drawn
+is decided by :mod:`act_data.publish.pictures`; this module only draws.
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ _STYLE = {
 
 
 def _styled(draw: Callable[_P, bytes]) -> Callable[_P, bytes]:
-    """In our own style, whatever that of the process is."""
+    """In our own style, whatever that of the process is.
+
+    Raises:
+        MissingExtra: by what is returned, where matplotlib is not installed.
+    """
 
     @functools.wraps(draw)
     def drawn(*args: _P.args, **kwargs: _P.kwargs) -> bytes:
@@ -67,10 +71,11 @@ def _styled(draw: Callable[_P, bytes]) -> Callable[_P, bytes]:
 
 @_styled
 def stacked(groups: Mapping[str, Mapping[str, Mapping[str, float]]]) -> bytes:
-    """Verdicts as stacked bars.
+    """Verdicts as stacked bars, one below the other.
 
     Args:
-        groups: by title, bars by label: shares of the verdicts, which sum to 1.
+        groups: by title, bars by label: the share of each verdict in [0, 1]; those of a bar sum
+            to 1, and one that is left out is 0.
     """
     bars = sum(map(len, groups.values()))
     figure = _figure(0.75 + 0.3 * bars + 0.42 * len(groups))
@@ -108,11 +113,11 @@ def stacked(groups: Mapping[str, Mapping[str, Mapping[str, float]]]) -> bytes:
 def bins(
     panels: Mapping[str, Mapping[str, Sequence[float]]], labels: Sequence[str], xlabel: str
 ) -> bytes:
-    """Shares in named bins, a panel for each.
+    """Shares in named bins: a panel for each title, from four on in two columns.
 
     Args:
-        panels: by title, up to two series by name: a share for each bin.
-        labels: of the bins.
+        panels: by title, up to two series by name: a share in [0, 1] for each bin.
+        labels: of the bins, in their order.
         xlabel: what the bins are of.
     """
     columns = 1 if len(panels) < 4 else 2
@@ -139,10 +144,11 @@ def bins(
 
 @_styled
 def histograms(panels: Mapping[str, Mapping[str, Mapping[int, int]]], xlabel: str) -> bytes:
-    """Histograms of whole numbers, a panel beside the other, as shares of each series.
+    """Histograms of whole numbers from 0, in shares of their series: up to three panels a line.
 
     Args:
-        panels: by title, up to two series by name: how often each number occurs.
+        panels: by title, up to two series by name: how often each number occurs; a series may be
+            empty.
         xlabel: what the numbers are of.
     """
     columns = min(3, len(panels))
@@ -170,7 +176,7 @@ def histograms(panels: Mapping[str, Mapping[str, Mapping[int, int]]], xlabel: st
 
 
 def _nice(span: int, most: int = 24) -> int:
-    """Width of a bin: 1, 2 or 5 times a power of ten, for at most ``most`` bins."""
+    """Width of a bin: 1, 2 or 5 times a power of ten, the least that gives at most ``most``."""
     size = 1
     while span > most * size:
         size = next(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from act_data.publish.counts import quantiles
 from act_data.publish.markdown import cell, folded, short, table
-from act_data.publish.measures import Measures, quantiles
+from act_data.publish.measures import Measures
 from act_data.publish.trust import noise_table
 
 _MANY = 8  # lines of a table that are shown unasked
@@ -30,7 +31,10 @@ def content(found: Measures, images: Mapping[str, str]) -> str:
     head = ["environment", "step", "characters: expert", "alternative", "words: expert",
             "alternative"]  # fmt: skip
     repeats = found.repeats
-    alike = f"{repeats.pairs:,} pairs read like an earlier one (same goal, observation and actions)"
+    alike = (
+        f"{repeats.pairs:,} pairs read like an earlier one (same goal, observation and actions but "
+        "for numbers and upper case)"
+    )
     if repeats.held_out:
         alike += (
             f"; of the {repeats.held_out:,} outside of train, {repeats.in_train:,} "

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from act_data.analysis.noise import READINGS
 from act_data.publish import figures
+from act_data.publish.counts import NEVER, quantiles
 from act_data.publish.markdown import READ, short
-from act_data.publish.measures import NEVER, Measures, quantiles
+from act_data.publish.measures import Measures
 
 PICTURES = ("verdicts.png", "regret.png", "steps.png", "lengths.png")
 

@@ -1,7 +1,8 @@
 """What goes where in a dataset: which split a task belongs to, and which rows make which file.
 
 A plan follows from the names in the inputs alone. Each of its shards is worked on apart from the
-others, and the same shard always gives the same files.
+others, and the same shard always gives the same files. :func:`layout` finds in a built folder what
+a plan put there.
 """
 
 from __future__ import annotations
@@ -18,16 +19,18 @@ import numpy as np
 from gymnasium.envs.registration import parse_env_id
 
 from act_data.publish.derived import DERIVED, FROM_PAIRS, FROM_TRAJECTORIES
-from act_data.splits import check_split
+from act_data.splits import check_split, made_from
 from act_data.storage.schema import Kind
 from act_data.storage.sources import Source
-from act_data.storage.tables import part_name
+from act_data.storage.tables import data_files, part_name
 from act_envs.errors import UnknownArgument
 
 SPLITS = ("train", "validation", "test")
 TRAJECTORIES = "trajectories"
+BESIDE_PAIRS = (*DERIVED, TRAJECTORIES)
+"""The configs that are no environment's pairs."""
+
 _VARIANTS = ("gen", "browser")  # of an environment: the same game over other or the same content
-_OWN = (*DERIVED, TRAJECTORIES)
 _PLAYED = ("task_id", "env_id", "env_kwargs", "policy", "seed", "transitions")
 
 
@@ -53,7 +56,7 @@ class Plan:
     Attributes:
         shards: what is made.
         pairs: how many pairs there are, duplicates not counted.
-        duplicates: pairs that an earlier one has the ``pair_id`` of; they are left out.
+        duplicates: pairs that another one has the ``pair_id`` of, and that are left out.
         trajectories: how many there are, repeated ones not counted.
         repeated: trajectories that an earlier one is the same as; they are left out.
     """
@@ -70,21 +73,23 @@ class Plan:
         for shard in self.shards:
             for config, path in shard.files.items():
                 found.setdefault(config, {}).setdefault(path.parent.name, []).append(path)
-        return {config: found[config] for config in sorted(found, key=lambda c: (c in _OWN, c))}
+        return {
+            config: found[config] for config in sorted(found, key=lambda c: (c in BESIDE_PAIRS, c))
+        }
 
 
-def split_of(task_id: str, shares: Sequence[float]) -> str:
-    """The split of a task, which follows from its name and from nothing else.
+def split_of(name: str, shares: Sequence[float]) -> str:
+    """The split of tasks, which follows from a name and from nothing else.
 
-    Its variants (a generated world with other arguments, a browser) have the same split, and so it
-    is in every config and in every dataset that is built with these shares.
+    Variants (a generated world with other arguments, a browser) have the same split, and so they
+    are in every config and in every dataset that is built with these shares.
 
     Args:
-        task_id: the task.
+        name: see :func:`act_data.splits.made_from`.
         shares: of train, validation and test; their sum is 1.
     """
     # Marked, for act-train holds out tasks by a hash of their names, too: apart from this one.
-    digest = hashlib.blake2b(task_id.encode(), digest_size=8, person=b"dataset split").digest()
+    digest = hashlib.blake2b(name.encode(), digest_size=8, person=b"dataset split").digest()
     place, end = int.from_bytes(digest) / 2**64, 0.0
     for split, share in zip(SPLITS, shares, strict=True):
         end += share
@@ -105,7 +110,7 @@ def config_of(env_id: str) -> str:
     name = parse_env_id(env_id)[1].lower()
     for variant in _VARIANTS:
         name = name.removesuffix(variant) or name
-    if name in _OWN:
+    if name in BESIDE_PAIRS:
         raise UnknownArgument(
             f"the pairs of {env_id} would make config {name!r}, which holds something else here. "
             "Register the environment under another name."
@@ -123,6 +128,9 @@ def plan(
 ) -> Plan:
     """Which rows go where.
 
+    Of pairs with the same id the first that was verified is taken, the first of all where none was:
+    in whatever order the inputs are named, no verification is lost.
+
     Args:
         pairs: the pairs.
         trajectories: the trajectories.
@@ -134,12 +142,17 @@ def plan(
         ForbiddenSplit: a task is kept for evaluation.
         UnknownArgument: the name of an environment cannot be used.
     """
-    placed: dict[tuple[str, str], array[int]] = {}
-    met: set[str] = set()
-    for row, split, (pair_id, env_id) in _placed(pairs, shares, allow_split, "pair_id", "env_id"):
-        if pair_id not in met:
-            met.add(pair_id)
-            placed.setdefault((split, config_of(env_id)), array("q")).append(row)
+    places: dict[tuple[str, str], int] = {}
+    where, verified = array("H"), bytearray()  # of each row
+    taken: dict[str, int] = {}
+    columns = ("pair_id", "env_id", "verification.admissible")
+    for row, split, (pair_id, env_id, found) in _placed(pairs, shares, allow_split, *columns):
+        where.append(places.setdefault((split, config_of(env_id)), len(places)))
+        verified.append(found is not None)
+        if verified[row] > verified[taken.setdefault(pair_id, row)]:
+            taken[pair_id] = row
+    rows = np.array(sorted(taken.values()), np.int64)
+    at = np.array(where)[rows]
     episodes: dict[str, array[int]] = {}
     played: set[bytes] = set()
     for row, split, named in _placed(trajectories, shares, allow_split, *_PLAYED):
@@ -150,15 +163,35 @@ def plan(
     shards: list[Shard] = []
     for split in SPLITS:
         runs = {
-            config: _cut(rows, shard_size)
-            for (of, config), rows in sorted(placed.items())
+            config: _cut(rows[at == number], shard_size)
+            for (of, config), number in sorted(places.items())
             if of == split
         }
         shards += _shards("pairs", runs, split, FROM_PAIRS)
         runs = {TRAJECTORIES: _cut(episodes.get(split, ()), shard_size)}
         shards += _shards("trajectories", runs, split, FROM_TRAJECTORIES)
     repeated = trajectories.count - len(played)
-    return Plan(shards, len(met), pairs.count - len(met), len(played), repeated)
+    return Plan(shards, len(taken), pairs.count - len(taken), len(played), repeated)
+
+
+def layout(folder: Path) -> dict[str, dict[str, list[Path]]]:
+    """The files of each split of each config of a built folder; configs of pairs first.
+
+    Raises:
+        DataNotFound, DataCorrupt, UnfinishedRun: the folder is not what act-data build leaves.
+    """
+    configs = sorted(
+        (path.name for path in (folder / "data").iterdir() if path.is_dir()),
+        key=lambda name: (name in BESIDE_PAIRS, name),
+    )
+    return {
+        config: {
+            split: data_files(path)
+            for split in SPLITS
+            if (path := folder / "data" / config / split).is_dir()
+        }
+        for config in configs
+    }
 
 
 def _placed(
@@ -166,14 +199,16 @@ def _placed(
 ) -> Iterator[tuple[int, str, list[Any]]]:
     """Of each row its number, its split and the columns, where the row may be in a dataset."""
     row, checked = 0, set[str]()
-    names = ("task_id", "split", *columns)
+    names = ("task_id", "origin", "split", *columns)
     for table in source.columns(*dict.fromkeys(names)):
-        tasks, official, *others = (table.column(name).to_pylist() for name in names)
+        tasks, origins, official, *others = (
+            table.column(name.partition(".")[0]).to_pylist() for name in names
+        )
         for split in {*official} - checked:
             check_split(split, allow_split)
             checked.add(split)
-        for task, *values in zip(tasks, *others, strict=True):
-            yield row, split_of(task, shares), values
+        for task, origin, *values in zip(tasks, origins, *others, strict=True):
+            yield row, split_of(made_from(task, origin), shares), values
             row += 1
 
 
@@ -194,5 +229,5 @@ def _path(config: str, split: str, part: int, count: int) -> Path:
     return Path("data", config, split, part_name(part, count))
 
 
-def _cut(rows: Sequence[int], size: int) -> list[np.ndarray]:
+def _cut(rows: Sequence[int] | np.ndarray, size: int) -> list[np.ndarray]:
     return [np.array(rows[at : at + size]) for at in range(0, len(rows), size)]

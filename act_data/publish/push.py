@@ -22,7 +22,9 @@ from act_data.errors import HubConflict, HubRefused, HubUnreachable, SchemaMisma
 from act_data.publish.contents import CARD, counted, footer, hub_clients, listed, only_metadata
 from act_data.publish.failures import Moved, waits
 from act_data.publish.manifest import MANIFEST, Entry, read_manifest
-from act_data.publish.remote import Changes, Head, Remote, check_names
+from act_data.publish.names import check_names
+from act_data.publish.read_back import read_back
+from act_data.publish.remote import Changes, Head, Remote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,7 @@ def _pushed(config: Push, progress: bool) -> dict[str, Any]:
             revision, changes = _committed(config, entries, remote, head)
             published = True
         with _bar("reading back", folder, progress) as done:
-            remote.read_back(revision, entries, rows, done)
+            read_back(remote, revision, entries, rows, done)
         if config.tag and not _tagged(config, before):
             remote.tag(config.tag, revision)
             published = True

@@ -17,12 +17,12 @@ The options are those of ``act-data collect``, ``mine``, ``verify`` and ``build`
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from act_data.collect import Collect
 from act_data.mining import Mine
@@ -35,6 +35,10 @@ RECIPES = Path(__file__).parent.parent / "recipes"
 _COMMANDS = {"collect": Collect, "mine": Mine, "verify": Verify, "build": Build}
 _GIVEN = {"out", "pairs", "trajectories", "mined", "workers", "ray", "progress"}
 """Options that no recipe sets: where things lie, and who does the work."""
+
+_SAID = {
+    str: "a text", bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def read_recipe(name: str, within: Sequence[str] = ()) -> Recipe:
     _only(found, ("name", "include", "sources", "build"), path)
     ingredients = [
         one
-        for other in found.get("include", ())
+        for other in _listed(found.get("include", []), path)
         for one in read_recipe(other, (*within, name)).ingredients
     ]
     for number, source in enumerate(_listed(found.get("sources", []), path)):
@@ -122,9 +126,9 @@ def read_recipe(name: str, within: Sequence[str] = ()) -> Recipe:
         ingredients.append(Ingredient(collect, minings))
     if not ingredients:
         raise UnknownArgument(f"{path} has no sources. Name some, or include a recipe.")
-    build = _options("build", {**(found.get("build") or {}), "name": found.get("name")}, path)
-    if not isinstance(build["name"], str):
+    if found.get("name") is None:
         raise UnknownArgument(f"{path} gives the dataset no name. Add a line: name: ...")
+    build = _options("build", {**(found.get("build") or {}), "name": found["name"]}, path)
     return Recipe(path.stem, ingredients, build)
 
 
@@ -147,12 +151,45 @@ def _loaded(path: Path) -> Mapping[str, Any]:
 def _options(command: str, given: Any, where: object) -> dict[str, Any]:
     """Options of a command as its dataclass takes them."""
     where = f"{where}, {command}"
-    kinds = {field.name: field for field in dataclasses.fields(_COMMANDS[command])}
+    kinds = get_type_hints(_COMMANDS[command])
     _only(given, sorted({*kinds} - _GIVEN), where)
     found = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
     if isinstance(found.get("env_kwargs"), dict):
         found["env_kwargs"] = json.dumps(found["env_kwargs"], sort_keys=True)
+    for name, value in found.items():
+        if not _fits(value, kinds[name]):
+            raise UnknownArgument(
+                f"{where}: {name} is {given[name]!r}, and must be {_said(kinds[name])}."
+            )
     return found
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value from YAML can stand for an option of a type."""
+    parts = get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if get_origin(kind) is Literal:
+        return value in parts
+    if get_origin(kind) is tuple:
+        each = parts[:1] * len(value) if parts[1:] == (...,) else parts
+        return isinstance(value, tuple) and len(value) == len(each) and all(map(_fits, value, each))
+    if kind is float:
+        return type(value) in (int, float)
+    return type(value) is kind
+
+
+def _said(kind: Any) -> str:
+    """What an option of a type must be, for people."""
+    parts = get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(map(_said, parts))
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, parts))
+    if get_origin(kind) is tuple:
+        count = "" if parts[1:] == (...,) else f" of {len(parts)}"
+        return f"a list{count}, each {_said(parts[0])}"
+    return _SAID[kind]
 
 
 def _only(given: Any, known: Sequence[str], where: object) -> None:

@@ -20,9 +20,10 @@ from act_data.collect import Collect, collect
 from act_data.mining import Mine, mine
 from act_data.publish.build import Build, build, build_text
 from act_data.publish.command import command_line
+from act_data.publish.names import check_names
 from act_data.publish.push import Push, push, push_text
 from act_data.publish.recipes import Ingredient, Recipe, read_recipe
-from act_data.publish.remote import Remote, check_names
+from act_data.publish.remote import Remote
 from act_data.runs.run import claimed
 from act_data.verify import Verify, verify
 from act_envs.errors import UnknownArgument

@@ -7,30 +7,18 @@ Everything goes through the public calls of ``huggingface_hub``. What may pass i
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from act_data.errors import (
-    DataCorrupt,
-    HubConflict,
-    HubMismatch,
-    HubRefused,
-    HubUnreachable,
-    SchemaMismatch,
-)
-from act_data.publish.contents import CARD, Footer, Rows, counted, footer, hub_clients
-from act_data.publish.failures import Told, Unseen, shown, waits
-from act_data.publish.manifest import Entry, entry
-from act_envs.errors import UnknownArgument
+from act_data.errors import DataCorrupt, HubConflict, HubRefused, HubUnreachable
+from act_data.publish.contents import hub_clients
+from act_data.publish.failures import Told, shown, waits
+from act_data.publish.manifest import Entry
 
 SMALL = 2**20  # bytes; smaller files are sent as they were when they were checked
-READERS = 4  # files that are read back at once; each takes a few MB
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _T = TypeVar("_T")
 
 
@@ -65,34 +53,6 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.deleted)
-
-
-def check_names(repo: str, tag: str | None) -> None:
-    """Refuse names that the Hub would not take.
-
-    Raises:
-        UnknownArgument: with the form that is asked for.
-    """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(repo)
-        fine = repo.count("/") == 1
-    except HFValidationError:
-        fine = False
-    if not fine:
-        raise UnknownArgument(
-            f"repo={repo!r} is no name of a dataset. Give org/name or user/name, of letters, "
-            "digits and single '-', '_' or '.'."
-        )
-    if tag is None:
-        return
-    if not _NAME.fullmatch(tag) or ".." in tag or tag.endswith((".", ".lock")) or tag == "main":
-        raise UnknownArgument(
-            f"tag={tag!r} is no name of a tag. Give one such as v1, of letters, digits, '-', '_' "
-            "and '.'."
-        )
 
 
 class Remote:
@@ -140,14 +100,14 @@ class Remote:
             tags = {tag.name: tag.target_commit for tag in refs.tags}
             return Head(info.sha, bool(info.private), tags)
 
-        return self._tried("look at", look)
+        return self.tried("look at", look)
 
     def changes(self, revision: str, folder: Path, entries: Mapping[str, Entry]) -> Changes:
         """What a commit needs to hold the files of the folder and, but for hidden ones, no others.
 
         Hidden files, such as ``.gitattributes``, are the Hub's own.
         """
-        there = {file.path: file for file in self._files(revision)}
+        there = {file.path: file for file in self.files(revision)}
         same = {
             path
             for path, file in there.items()
@@ -172,7 +132,7 @@ class Remote:
                 raise
             return True
 
-        return self._tried("create", make)
+        return self.tried("create", make)
 
     def read(self, revision: str, path: str) -> bytes:
         """A small file that is there."""
@@ -185,7 +145,7 @@ class Remote:
             with files.open(name, "rb", block_size=0) as file:
                 return bytes(file.read())  # pyright: ignore[reportArgumentType]
 
-        return self._tried(f"read {path} of", look)
+        return self.tried(f"read {path} of", look)
 
     def commit(
         self,
@@ -225,7 +185,7 @@ class Remote:
         # They remember what they have uploaded and committed: new ones each time.
         sent = [added(path) for path in [*changes.added, *changes.changed]]
         gone = [CommitOperationDelete(path, is_folder=False) for path in changes.deleted]
-        with self._told("push to"):
+        with self.told("push to"):
             return self._api.create_commit(
                 **self._of, operations=[*sent, *gone], commit_message=message, parent_commit=parent
             ).oid
@@ -250,87 +210,20 @@ class Remote:
                 raise ValueError("it made no tag")
             return found
 
-        found = self._tried("tag", make, fresh=True)
+        found = self.tried("tag", make, fresh=True)
         if found != revision:
             raise HubConflict(
                 f"tag {tag} of {self.repo} names {found}, which somebody else made meanwhile, and "
                 f"not {revision}, which is there. Push with another --tag."
             )
 
-    def read_back(
-        self,
-        revision: str,
-        entries: Mapping[str, Entry],
-        rows: Rows,
-        done: Callable[[int], object],
-    ) -> None:
-        """Read every byte at a revision again and compare: files, features, rows, the card.
+    def files(self, revision: str, fresh: bool = False) -> list[Any]:
+        """The files at a revision that are not hidden, as the Hub's client lists them.
 
         Args:
             revision: a commit.
-            entries: what the files have to be.
-            rows: how many the parquet files and the card have to hold.
-            done: told of the size of each file that was compared, in bytes.
-
-        Raises:
-            HubMismatch: anything differs.
+            fresh: it was made a moment ago.
         """
-        from huggingface_hub import HfFileSystem
-
-        def listed() -> HfFileSystem:
-            # Its own: what another kept of a listing may be older.
-            files = HfFileSystem(skip_instance_cache=True)
-            files.find(root)  # once, for all readers
-            return files
-
-        root = f"datasets/{self.repo}@{revision}"
-
-        def read(path: str) -> tuple[Entry, Footer | None]:
-            with files.open(f"{root}/{path}", "rb", block_size=0) as file:
-                found = entry(file)  # pyright: ignore[reportArgumentType]
-            if not path.endswith(".parquet") or found != entries[path]:
-                return found, None
-            with files.open(f"{root}/{path}", "rb") as file:
-                return found, footer(file, path)  # pyright: ignore[reportArgumentType]
-
-        def tried(path: str) -> tuple[Entry, Footer | None]:
-            # Of all else that may pass, what is read tries again itself.
-            its = self._tried(f"read {path} back from", lambda: read(path), True, Unseen)
-            done(its[0].size)
-            return its
-
-        there = {file.path for file in self._files(revision, fresh=True)}
-        files = self._tried("list", listed, fresh=True)
-        wrong = [f"{path} is missing" for path in sorted({*entries} - there)]
-        wrong += [f"{path} should not be there" for path in sorted(there - {*entries})]
-        common = sorted(there & {*entries})
-        found: dict[str, Footer] = {}
-        try:
-            with ThreadPoolExecutor(READERS) as pool:
-                for path, (its, foot) in zip(common, pool.map(tried, common), strict=True):
-                    if its != (want := entries[path]):
-                        wrong.append(
-                            f"{path} has {its.size} bytes, sha256 {its.sha256[:12]}, and not "
-                            f"{want.size}, {want.sha256[:12]}"
-                        )
-                    elif foot:
-                        found[path] = foot
-            if not wrong:
-                with self._told("read the card of"), files.open(f"{root}/{CARD}", "rb") as file:
-                    card = bytes(file.read()).decode()  # pyright: ignore[reportArgumentType]
-                if (now := counted(card, found)) != rows:
-                    wrong.append(f"its rows are {now}, and not {rows}")
-        except (DataCorrupt, SchemaMismatch) as error:
-            wrong.append(str(error))
-        if wrong:
-            raise HubMismatch(
-                f"{self.repo} at {revision} is not what was sent: {'; '.join(wrong[:3])}. It was "
-                "given no tag; do not use it. Where the folder changed meanwhile, push it again; "
-                "else push to another --repo, or ask the Hub's support."
-            )
-
-    def _files(self, revision: str, fresh: bool = False) -> list[Any]:
-        """The files at a revision that are not hidden."""
         from huggingface_hub.hf_api import RepoFile
 
         def look() -> list[Any]:
@@ -341,21 +234,30 @@ class Remote:
                 raise ValueError("it lists no files")
             return [file for file in found if not _hidden(file.path)]
 
-        return self._tried("list", look, fresh)
+        return self.tried("list", look, fresh)
 
-    def _told(self, doing: str, fresh: bool = False) -> Told:
+    def told(self, doing: str, fresh: bool = False) -> Told:
+        """A context in which something is done with the repository."""
         return Told(self.repo, self.endpoint, doing, fresh)
 
-    def _tried(
+    def tried(
         self,
         doing: str,
         call: Callable[[], _T],
         fresh: bool = False,
         passing: type[HubUnreachable] = HubUnreachable,
     ) -> _T:
+        """What a call gives, which is made again after errors that may pass.
+
+        Args:
+            doing: what it does with the repository (``"list"``).
+            call: what to do.
+            fresh: with a commit that was made a moment ago.
+            passing: the errors that may pass.
+        """
         for wait in waits():
             try:
-                with self._told(doing, fresh):
+                with self.told(doing, fresh):
                     return call()
             except passing:
                 if wait is None:

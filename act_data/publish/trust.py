@@ -9,7 +9,7 @@ from typing import Any
 from act_data.analysis.noise import READINGS, NoiseRow
 from act_data.policies.base import RandomAdmissible
 from act_data.policies.hard_negative import HardNegative
-from act_data.publish.markdown import READ, cell, code, folded, listed, percent, short, table
+from act_data.publish.markdown import READ, cell, folded, listed, percent, short, table
 from act_data.publish.measures import Measures
 
 _JUDGES = {"n-grams": "n-grams of both", "shorter": "the shorter one", "verb": "its verb"}
@@ -21,7 +21,7 @@ def glance(found: Measures) -> str:
     for row in found.noise:
         if row.kind is None and row.alternatives == "all":
             noise = row.shares.get("noise")
-            unsaid = "unknown" if row.judged else "not judged"
+            unsaid = "unknown" if row.judged else "not judged" if row.pairs else "not verified"
             shown = f"**{percent(noise)}**" if noise else unsaid
             said[row.env_id, row.expert, row.policy, row.reading] = shown
     pairs: Counter[tuple[str, str, str]] = Counter()
@@ -29,7 +29,7 @@ def glance(found: Measures) -> str:
         pairs[one.env_id, one.expert, one.policy] += one.pairs
     lines = []
     for source, count in sorted(pairs.items()):
-        shares = (said.get((*source, reading), "not verified") for reading in READINGS)
+        shares = (said[*source, reading] for reading in READINGS)
         lines.append([short(source[0]), cell(found.proposer(*source)), f"{count:,}", *shares])
     head = ["environment", "alternatives by", "pairs", *map(READ.__getitem__, READINGS)]
     return (
@@ -42,11 +42,18 @@ def glance(found: Measures) -> str:
 def labels(found: Measures, images: Mapping[str, str]) -> str:
     """The section on verdicts, with the figures that are there."""
     lines = ["## How far to trust the labels"]
-    if found.unverified:
+    left = {env_id: one for env_id, one in found.environments.items() if one.verified < one.total}
+    if bare := [short(env_id) for env_id, one in left.items() if not one.verified]:
         lines.append(
-            f"Not measured in {listed(map(code, found.unverified))}: not all of its pairs were "
-            "verified. There, that the expert's action is the better one is an assumption."
+            f"Not measured in {listed(bare)}: no pairs of it were verified. There, that the "
+            "expert's action is the better one is an assumption."
         )
+    if some := [
+        f"{short(env_id)} ({one.total - one.verified:,} of {one.total:,})"
+        for env_id, one in left.items()
+        if one.verified
+    ]:
+        lines.append(f"Verdicts leave out the pairs that were not verified: {listed(some)}.")
     if not found.noise:
         return "\n\n".join(lines)
     lines.append(

@@ -1,1 +1,1 @@
-"""Rows on disk: their schemas, tables of them in parquet, and files that are whole or absent."""
+"""Rows on disk: schemas, tables in parquet, files that are whole or absent, what a folder holds."""

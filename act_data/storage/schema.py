@@ -25,7 +25,7 @@ from act_data.types import (
 )
 from act_envs.errors import MissingExtra
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 VERSION_COLUMN = "schema_version"
 
 Kind = Literal["pairs", "trajectories"]
@@ -58,7 +58,7 @@ def arrow_schema(kind: Kind) -> Any:
         )
         columns = fields(
             **where, goal=text, policy=text, seed=big, generator=text, score=real, won=flag,
-            truncated=flag, final_observation=text, transitions=list_of(transition),
+            truncated=flag, final_observation=text, transitions=list_of(transition), origin=text,
         )  # fmt: skip
     else:
         turn = struct(observation=text, action=text)
@@ -68,7 +68,7 @@ def arrow_schema(kind: Kind) -> Any:
             admissible_actions=list_of(text), state_hash=text,
             expert_action=text, alternative_action=text, alternative_count=small,
             expert=text, policy=text, policy_revision=text, sampling=text, seed=big,
-            generator=text,
+            generator=text, origin=text,
         )  # fmt: skip
         consequence = struct(
             observation=text, state_hash=text, score=real, won=flag, failed=flag, action_valid=flag

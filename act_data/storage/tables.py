@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar, get_args
 
 from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
 from act_data.storage.files import replacing
@@ -211,6 +211,19 @@ def read_notes(path: Path, kind: Kind) -> dict[str, Any]:
             return json.loads(reader.schema_arrow.metadata[_NOTES_KEY])
         except ValueError as error:
             raise _corrupt(path, error) from error
+
+
+def kind_of(file: Path) -> Kind | None:
+    """The kind of rows that a parquet file says it holds, None where it says none of ours.
+
+    Raises:
+        DataCorrupt: it cannot be read.
+    """
+    try:
+        metadata: Any = parquet().read_schema(file).metadata or {}
+    except (arrow().ArrowException, OSError) as error:
+        raise _corrupt(file, error) from error
+    return next((kind for kind in get_args(Kind) if metadata.get(_KIND_KEY) == kind.encode()), None)
 
 
 def data_files(path: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from selenium.webdriver.common.keys import Keys
 from werkzeug.serving import BaseWSGIServer
 
 from act_envs.errors import SimulatorError, UnknownArgument, nearest
+from act_envs.listening import listen
 from act_envs.protocol import one_by_one
 from act_envs.types import Outcome, Task
 from act_envs.webshop import links, pages
@@ -31,7 +32,7 @@ from act_envs.webshop.goals import Goals
 from act_envs.webshop.pages import Piece, Visit
 from act_envs.webshop.reward import Reward
 from act_envs.webshop.simulator import NativeSimulator
-from act_envs.webshop.site import Sessions, create_app, listen
+from act_envs.webshop.site import Sessions, create_app
 
 OBSERVATIONS = ("text", "text_rich")
 _LOAD_TIMEOUT = 60.0  # seconds for a page of this machine

@@ -40,9 +40,10 @@ class Serve:
     """Show pictures: the browser then loads them from the addresses in the catalogue."""
 
     def __call__(self) -> int:
+        from act_envs.listening import listen
         from act_envs.webshop.engine import Engine
         from act_envs.webshop.nouns import Nouns
-        from act_envs.webshop.site import create_app, listen
+        from act_envs.webshop.site import create_app
 
         shop = self._shop()
         source = self.goals or shop.usual_goals

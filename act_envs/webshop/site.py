@@ -7,16 +7,14 @@ that the site remembers of a session is its errand and what was bought first.
 
 from __future__ import annotations
 
-import logging
 import random
 import secrets
-import socket
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from importlib import resources
 
-from act_envs.errors import MissingExtra, UnknownArgument
+from act_envs.errors import MissingExtra
 from act_envs.webshop import links, pages
 from act_envs.webshop.engine import Engine, Errand
 from act_envs.webshop.goals import Goals
@@ -26,7 +24,6 @@ from act_envs.webshop.pages import Visit
 try:
     from flask import Flask, Response, redirect, request
     from werkzeug.exceptions import HTTPException, NotFound
-    from werkzeug.serving import BaseWSGIServer, make_server
 except ImportError as error:
     raise MissingExtra(
         'WebShop\'s site needs Flask. Run: pip install "agentic-critical-training[webshop]"'
@@ -189,35 +186,6 @@ def _guard(app: Flask, images: bool) -> None:
         for header, value in _HEADERS.items():
             response.headers.setdefault(header, value)
         return response
-
-
-def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
-    """A server of a site, a thread a request, that waits for ``serve_forever``.
-
-    Args:
-        app: the site.
-        host: an address of this machine; the loopback one is reached from nowhere else.
-        port: 0 for a free one.
-
-    Raises:
-        UnknownArgument: nothing can listen there.
-    """
-    if not 0 <= port < 1 << 16:
-        raise UnknownArgument(f"port {port} is none. Give one up to 65535, or 0 for a free one.")
-    try:
-        bound = socket.create_server((host, port), family=_family(host))
-    except OSError as error:
-        raise UnknownArgument(
-            f"cannot listen at port {port} of {host!r}: {error.strerror or error}. "
-            "Give another port (0 takes a free one), or end what listens there."
-        ) from error
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else a line for every request
-    with bound:
-        return make_server(host, bound.getsockname()[1], app, threaded=True, fd=bound.fileno())
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _session(kept: Sessions, name: str) -> Session:

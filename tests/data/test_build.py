@@ -19,9 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from act_data.collect import Collect, collect
 from act_data.errors import DataCorrupt, DataNotFound, ForbiddenSplit, RunConflict, SchemaMismatch
 from act_data.mining import Mine, mine
 from act_data.prompts import action_prompt, critique_prompt, render_answer
@@ -31,6 +32,7 @@ from act_data.publish.plan import SPLITS, config_of, plan, split_of
 from act_data.storage.sources import Source
 from act_data.storage.tables import (
     ROW_GROUP,
+    content,
     data_files,
     read_pairs,
     read_trajectories,
@@ -111,7 +113,7 @@ def test_every_row_is_in_the_split_of_its_task(inputs: Inputs, dataset: Path) ->
             assert found, (config, split)
             for row in found:
                 seen.setdefault(row["task_id"], set()).add(split)
-                assert row["schema_version"] == 3
+                assert row["schema_version"] == 4
                 assert row["generator"].startswith("act-data ")
     assert all(len(splits) == 1 for splits in seen.values())
     assert {*seen} == {pair.task_id for pair in read_pairs(inputs.mined)}
@@ -136,33 +138,68 @@ def test_pairs_and_trajectories_are_as_they_were(inputs: Inputs, dataset: Path) 
         assert [*read_trajectories(dataset / "data/trajectories" / split)] == wanted
 
 
+def test_tasks_of_one_product_stay_together(tmp_path: Path) -> None:
+    kwargs = '{"products": 40}'
+    collect(Collect(env="ACT/WebShopGen-v0", env_kwargs=kwargs, out=tmp_path / "c", limit=12))
+    mine(Mine(trajectories=tmp_path / "c", out=tmp_path / "m", k=1))
+    build(
+        Build(
+            pairs=(tmp_path / "m",), trajectories=(tmp_path / "c",), shares=HALVES,
+            out=tmp_path / "d",
+        )
+    )  # fmt: skip
+    for config in ("webshop", "trajectories", "critique", "sft"):
+        where: dict[str, set[str]] = {}
+        tasks: dict[str, set[str]] = {}
+        for path in (tmp_path / "d/data" / config).iterdir():
+            for row in rows(tmp_path / "d", config, path.name):
+                where.setdefault(row["origin"], set()).add(path.name)
+                tasks.setdefault(row["origin"], set()).add(row["task_id"])
+        assert "" not in where
+        assert all(len(splits) == 1 for splits in where.values())
+        assert max(map(len, tasks.values())) > 1
+    assert len({split_of(task, HALVES) for task in max(tasks.values(), key=len)}) > 1
+
+
 NAMES = st.sampled_from("abcdefgh") | st.text(min_size=1, max_size=8)
 ENVS = st.sampled_from(["ACT/ALFWorld-v0", "ACT/ALFWorldGen-v0", "ACT/WebShopBrowser-v0", "A/Toy"])
 SHARES = st.sampled_from([HALVES, (1.0, 0.0, 0.0), (0.7, 0.2, 0.1), (0.6, 0.0, 0.4)])
-PAIRS = st.lists(st.tuples(ENVS, NAMES, st.integers(0, 40)), min_size=1, max_size=60)
+VERIFIED = st.sampled_from([None, {"admissible": True}])
+PAIRS = st.lists(st.tuples(ENVS, NAMES, st.integers(0, 40), VERIFIED), min_size=1, max_size=60)
 
 
-def source(**columns: list[str]) -> Any:
+def source(**columns: Any) -> Any:
     """As :class:`act_data.storage.sources.Source`, with a row group of each three rows."""
     table = pa.table(columns)
 
     def groups(*names: str) -> Iterator[Any]:
         for at in range(0, len(table), 3):
-            yield table.slice(at, 3).select([*names])
+            yield table.slice(at, 3).select([name.partition(".")[0] for name in names])
 
     return SimpleNamespace(columns=groups, count=len(table))
 
 
+def origin_of(task: str) -> str:
+    """Some tasks are made from one thing."""
+    return "product" if task in "abc" else ""
+
+
+@settings(deadline=None)
 @given(pairs=PAIRS, played=st.lists(NAMES, max_size=30), shares=SHARES, size=st.integers(1, 9))
-def test_no_task_is_in_two_splits(
-    pairs: list[tuple[str, str, int]], played: list[str], shares: Sequence[float], size: int
+def test_no_task_and_no_origin_is_in_two_splits(
+    pairs: list[tuple[str, str, int, Any]], played: list[str], shares: Sequence[float], size: int
 ) -> None:
-    envs, tasks, ids = (list(column) for column in zip(*pairs, strict=True))
+    envs, tasks, ids, found = (list(column) for column in zip(*pairs, strict=True))
     names = [f"{number:016x}" for number in ids]
     made = plan(
-        source(env_id=envs, task_id=tasks, pair_id=names, split=["train"] * len(pairs)),
+        source(
+            env_id=envs, task_id=tasks, pair_id=names, split=["train"] * len(pairs),
+            origin=[origin_of(task) for task in tasks],
+            verification=pa.array(found, pa.struct({"admissible": pa.bool_()})),
+        ),
         source(
             task_id=played, split=["train"] * len(played), seed=[*range(len(played))],
+            origin=[origin_of(task) for task in played],
             **{name: [""] * len(played) for name in ("env_id", "env_kwargs", "policy")},
             transitions=[[]] * len(played),
         ),
@@ -177,10 +214,11 @@ def test_no_task_is_in_two_splits(
             assert path.parts[:2] == ("data", config)
             for row in shard.rows:
                 task = (tasks if shard.kind == "pairs" else played)[row]
-                where.setdefault(task, set()).add(path.parent.name)
+                where.setdefault(origin_of(task) or task, set()).add(path.parent.name)
     assert all(len(splits) == 1 for splits in where.values())
     assert sorted(placed["pairs"]) == sorted(
-        {name: at for at, name in [*enumerate(names)][::-1]}.values()
+        min((found[at] is None, at) for at, its in enumerate(names) if its == name)[1]
+        for name in {*names}
     )
     assert sorted(placed["trajectories"]) == [*range(len(played))]
     assert made.duplicates == len(names) - len(set(names))
@@ -342,6 +380,20 @@ def _answer(action: str) -> list[dict[str, str]]:
 # -- bytes ---------------------------------------------------------------------------------------
 
 
+def test_an_input_is_read_for_its_name_once(
+    inputs: Inputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return content(path)
+
+    monkeypatch.setattr("act_data.publish.build.content", counted)
+    built(inputs, tmp_path / "d")
+    assert sorted(read) == sorted((inputs.verified, inputs.twin, inputs.trajectories))
+
+
 def test_same_inputs_same_bytes(inputs: Inputs, dataset: Path, tmp_path: Path) -> None:
     """Wherever the inputs lie, and whatever was there before."""
     moved = shutil.copytree(inputs.verified, tmp_path / "elsewhere")
@@ -473,8 +525,12 @@ def test_tasks_for_evaluation_are_refused(inputs: Inputs, tmp_path: Path) -> Non
     built(inputs, tmp_path / "d", pairs=(tmp_path / "dev.parquet",), allow_split=("dev",))
 
 
-def test_of_pairs_with_one_id_the_first_is_taken(inputs: Inputs, tmp_path: Path) -> None:
-    summary = built(inputs, tmp_path / "d", pairs=(inputs.verified, inputs.mined), trajectories=())
+@pytest.mark.parametrize("order", [["verified", "mined"], ["mined", "verified"]])
+def test_of_pairs_with_one_id_the_verified_one_is_taken(
+    inputs: Inputs, tmp_path: Path, order: list[str]
+) -> None:
+    pairs = tuple(getattr(inputs, name) for name in order)
+    summary = built(inputs, tmp_path / "d", pairs=pairs, trajectories=())
     count = len([*read_pairs(inputs.mined)])
     assert (summary["pairs"], summary["duplicates"]) == (count, count)
     kept = [pair for s in SPLITS for pair in read_pairs(tmp_path / "d/data/toy" / s)]

@@ -28,7 +28,8 @@ from act_data.publish.croissant import croissant
 from act_data.publish.figures import histograms
 from act_data.publish.licences import spdx_ids, terms
 from act_data.publish.markdown import cell, code, fenced
-from act_data.publish.measures import measure, mining
+from act_data.publish.measures import measure
+from act_data.publish.mined import mining
 from act_data.storage.tables import read_pairs, read_trajectories, write_parquet
 from act_data.types import ContrastPair, Reading
 from act_data.verify import Verify, verify
@@ -171,7 +172,7 @@ def test_pairs_that_were_not_verified_get_no_noise(runs: Path, tmp_path: Path) -
     out = built(runs, tmp_path / "out", verified=False)
     text = card(out, REQUEST)
     assert "is an assumption" in text
-    assert "Not measured in `alfworld` and `toy`" in text
+    assert "Not measured in ALFWorldGen-v0 and Toy-v0" in text
     assert "verdicts.png" not in text
     assert "expert_better" not in text
     assert not (out / "figures" / "verdicts.png").exists()
@@ -185,10 +186,22 @@ def test_one_pair_that_was_not_verified_is_told(runs: Path, tmp_path: Path) -> N
         return dataclasses.replace(pair, verification=None) if pair.pair_id == first else pair
 
     text = card(built(runs, tmp_path / "out", change=change), REQUEST)
-    assert "Not measured in `toy`" in text
-    assert ["Toy-v0", "hard-negative"] in [line[:2] for line in lines(text, "Toy-v0")
-                                           if line[-2:] == ["not verified"] * 2]  # fmt: skip
+    assert re.search(r"leave out the pairs that were not verified: Toy-v0 \(1 of \d+\)\.", text)
+    assert "Not measured in" not in text
+    assert not [line for line in lines(text, "Toy-v0") if "not verified" in line]
     assert "Pairs without `verification`" in text
+
+
+@pytest.mark.usefixtures("no_floor")
+def test_a_policy_whose_pairs_were_not_verified_is_told(runs: Path, tmp_path: Path) -> None:
+    def change(pair: ContrastPair) -> ContrastPair:
+        bare = pair.policy == "hard-negative"
+        return dataclasses.replace(pair, verification=None) if bare else pair
+
+    text = card(built(runs, tmp_path / "out", change=change), REQUEST)
+    ends = {line[1]: line[-2:] for line in lines(text.partition("## ")[0], "Toy-v0")}
+    assert ends["hard-negative"] == ["not verified"] * 2
+    assert ends["random-admissible"] != ["not verified"] * 2
 
 
 def test_without_scikit_learn_the_floor_is_said_to_be_missing(

@@ -101,6 +101,17 @@ def test_a_pair_holds_a_won_and_a_lost_action(tmp_path: Path) -> None:
     assert len({pair.pair_id for pair in pairs}) == len(pairs)
 
 
+def test_a_pair_has_the_origin_of_its_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Contrast.chosen
+    monkeypatch.setattr(
+        Contrast,
+        "chosen",
+        lambda self, env: [replace(task, origin="a house") for task in usual(self, env)],
+    )
+    pairs, _ = _run(tmp_path, tasks=("fetch:2",))
+    assert {pair.origin for pair in pairs} == {"a house"}
+
+
 def test_the_counts_add_up(tmp_path: Path) -> None:
     pairs, summary = _run(tmp_path, continuations=2)
     counts = summary["counts"]

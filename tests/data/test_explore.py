@@ -24,12 +24,12 @@ pytest.importorskip("flask", reason="needs the extra explore")
 from flask.testing import FlaskClient
 
 from act_data.errors import DataCorrupt, DataNotFound
-from act_data.explore.holdings import Holding, find_holdings
 from act_data.explore.index import FACETS, SORTS, Index
 from act_data.explore.query import parse
 from act_data.explore.serve import Explore, explore, only_here
 from act_data.explore.site import PAGE, create_app
 from act_data.stats import Stats, stats
+from act_data.storage.holdings import Holding, find_holdings
 from act_data.storage.tables import part_name, read_pairs, read_trajectories
 from act_envs.errors import MissingExtra, UnknownArgument
 from tests.data.browsed import EVALUATED, HOSTILE, HOSTILE_ID, furnish
@@ -442,6 +442,20 @@ def test_one_bad_file_does_not_hide_the_others(folder: Path, tmp_path: Path) -> 
     for name in ("dead.parquet", "mixed"):
         with pytest.raises(DataCorrupt, match="is no file"):
             stats(Stats(data=(tmp_path / name,) if name == "mixed" else (tmp_path,)))
+
+
+def test_a_damaged_page_does_not_hide_the_others(folder: Path, tmp_path: Path) -> None:
+    data = bytearray((folder / "hostile.parquet").read_bytes())
+    data[len(data) // 3] ^= 1
+    (tmp_path / "bad.parquet").write_bytes(data)
+    with pytest.raises(DataNotFound, match=r"bad\.parquet is truncated or damaged"):
+        explore(Explore(dir=tmp_path, port=0), print)
+    shutil.copy(folder / "hostile.parquet", tmp_path / "good.parquet")
+    client = create_app(*find_holdings(tmp_path), "x").test_client()
+    home = page(client, "/")
+    assert "bad.parquet is truncated or damaged" in home.text
+    assert [link for link in home.links if "source=" in link] == ["/pairs?source=good.parquet"]
+    assert any(link.startswith("/pair?id=") for link in page(client, "/pairs").links)
 
 
 def test_a_long_facet_is_cut(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from act_data.explore.holdings import find_holdings
-from act_data.explore.serve import listen
 from act_data.explore.site import create_app
+from act_data.storage.holdings import find_holdings
 from act_data.storage.tables import read_pairs
 from act_envs.errors import ActError
+from act_envs.listening import listen
 from act_envs.webshop import chromium
 from tests.data.browsed import HOSTILE, HOSTILE_ID, furnish
 

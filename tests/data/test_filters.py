@@ -15,6 +15,8 @@ from act_data.collect import Collect, collect
 from act_data.errors import DataNotFound, RunConflict, SchemaMismatch
 from act_data.filters import REASONS, Filter, filter_pairs
 from act_data.mining import Mine, mine
+from act_data.publish.counts import Counts
+from act_data.stats import Stats, stats
 from act_data.storage.tables import read_pairs, read_trajectories, write_parquet
 from act_data.types import AgentState, Consequence, ContrastPair, Reading, Verification
 from act_data.verify import Verify, verify
@@ -39,7 +41,7 @@ def made(
     pair = ContrastPair(
         "0" * 16, "ACT/Toy-v0", "{}", "t", "train", "fetch", 0, AgentState("Win.", "A hall."),
         ("look", "wait"), "h", "look", "wait", 1, "scripted", "random-admissible", "", "{}", 0, "",
-        Verification(admissible, here, there, None, known, seen, ""),
+        "", Verification(admissible, here, there, None, known, seen, ""),
     )  # fmt: skip
     return dataclasses.replace(pair, **fields)
 
@@ -138,6 +140,17 @@ def test_near_duplicates(tmp_path: Path) -> None:
     assert counts == {"inadmissible": 1, "near_duplicates": 2}
 
 
+def test_a_duplicate_is_one_for_filter_stats_and_card(house: Path, tmp_path: Path) -> None:
+    again = [dataclasses.replace(pair, task_id="other") for pair in read_pairs(house)][:5]
+    place = tmp_path / "train"
+    place.mkdir()
+    _, counts = filtered([*read_pairs(house), *again], place, "near_duplicates")
+    (place / "out").rename(tmp_path / "out")
+    odd = stats(Stats(data=(place,)))["pairs"]["odd"]
+    assert 5 <= counts["near_duplicates"] == odd["reads like an earlier one"]
+    assert Counts([place]).repeats().pairs == counts["near_duplicates"]
+
+
 def test_imbalance(tmp_path: Path) -> None:
     """Groups of 9, 3, 2 and 2 pairs; the median is 2.5."""
     pairs = [made(alternative_action=f"go to {n}") for n in range(9)]
@@ -170,6 +183,9 @@ def test_leakage(tmp_path: Path, trajectories: Path) -> None:
     ]
     kept, counts = filtered(pairs, tmp_path / "1", "leakage", against=(trajectories,))
     assert (kept, counts) == ([0, 4, 5], {"leakage": 4})
+    drop = ("leakage", "near_duplicates")
+    both = filtered(pairs + pairs, tmp_path / "2", *drop, against=(trajectories,))
+    assert both == (kept, {"leakage": 8, "near_duplicates": 3})
 
 
 def test_leakage_from_pairs(tmp_path: Path) -> None:
@@ -179,10 +195,13 @@ def test_leakage_from_pairs(tmp_path: Path) -> None:
     pairs = [
         made(),
         made(state=later, task_id="u", state_hash="i"),
-        made(state=AgentState("Win.", "A cellar."), task_id="u", state_hash="i"),
+        made(
+            state=AgentState("Win.", "A cellar."), task_id="u", state_hash="i", origin="a product"
+        ),
     ]
     for name, fields, kept in (
         ("task", {"task_id": "t"}, [1, 2]),
+        ("origin", {"origin": "a product"}, [0, 1]),
         ("beginning", {"state": later}, [2]),
         ("state", {"state_hash": "i"}, [0]),
     ):

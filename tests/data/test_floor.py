@@ -30,7 +30,7 @@ def made(task: int, expert: str, alternative: str, verdict: Any = None) -> Contr
     known = Reading("planner", 1.0, 2.0, 1.0, verdict, 1.0)
     return ContrastPair(
         "0" * 16, "ACT/Toy-v0", "{}", f"t{task}", "train", "fetch", 0, AgentState("Win.", "Hall."),
-        (), "h", expert, alternative, 1, "scripted", "random-admissible", "", "{}", 0, "",
+        (), "h", expert, alternative, 1, "scripted", "random-admissible", "", "{}", 0, "", "",
         Verification(True, here, here, None, known, None, "") if verdict else None,
     )  # fmt: skip
 

@@ -96,6 +96,9 @@ def test_what_replays_is_a_trajectory(
         assert len(row.transitions) == len(record["conversations"]) // 2 - 1
         assert record["id"] in (f"x_{row.task_id}", 4116, 4117)
         env = make_env(row.env_id, json.loads(row.env_kwargs))
+        [task] = [one for one in text_env(env).tasks() if one.task_id == row.task_id]
+        assert row.origin == task.origin
+        assert bool(row.origin) == (which == "shop")
         assert len(list(replay(env, row))) == len(row.transitions)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import shutil
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,12 +25,14 @@ from act_data.errors import DataNotFound, HubUnreachable, SchemaMismatch, Unfini
 from act_data.mining import Mine, mine
 from act_data.publish.build import Build, build
 from act_data.publish.manifest import read_manifest, write_manifest
+from act_data.publish.names import check_names
 from act_data.publish.push import Push, push
 from act_data.storage.schema import SCHEMA_VERSION, arrow_schema
 from act_data.storage.tables import read_pairs, write_parquet
 from act_data.verify import Verify, verify
-from act_envs.errors import UnknownArgument
-from benchmarks.hub import Fault, Hub
+from act_envs.errors import MissingExtra, UnknownArgument
+from benchmarks.hub import Hub
+from benchmarks.hub_http import Fault
 from tests.data.hub import Client
 
 pytest_plugins = "tests.data.hub"  # its fixtures
@@ -132,7 +137,9 @@ def test_trl_knows_the_rows_without_being_told(dataset: Path) -> None:
         (lambda path: act_data.load(path, split="train[:x]"), UnknownArgument, "A slice"),
         (lambda path: act_data.load(path, revision="v1"), UnknownArgument, "is a folder"),
         (lambda path: act_data.load(path / "data"), UnfinishedRun, "act-data build"),
-        (lambda path: act_data.load(path / "no" / "where"), DataNotFound, "is no folder"),
+        (lambda path: act_data.load(path / "gone"), DataNotFound, "there is no folder /.*gone"),
+        (lambda _: act_data.load(Path("org/name")), DataNotFound, "there is no folder org/name"),
+        (lambda _: act_data.load("./gone"), DataNotFound, r"there is no folder \./gone"),
         (lambda _: act_data.load("nowhere"), DataNotFound, "is no folder"),
         (
             lambda path: next(act_data.pairs(act_data.load(path, "sft", split="train"))),
@@ -147,6 +154,42 @@ def test_what_is_not_there(
     with pytest.raises(error, match=message) as caught:
         ask(dataset)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_folder_that_goes_meanwhile(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streaming: bool
+) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(dataset, folder)
+    usual = loading._datasets
+
+    def gone() -> Any:
+        shutil.rmtree(folder, ignore_errors=True)
+        return usual()
+
+    monkeypatch.setattr(loading, "_datasets", gone)
+    with pytest.raises(DataNotFound, match=f"there is no folder {folder}"):
+        act_data.load(folder, streaming=streaming)
+
+
+def test_a_full_disk_is_no_damage(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    monkeypatch.setattr(datasets.arrow_writer.ArrowWriter, "write_table", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}'"):
+        act_data.load(dataset)
+
+
+def test_the_clients_of_the_hub_are_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    for ask in (lambda: act_data.load("org/name"), lambda: check_names("org/name", None)):
+        with pytest.raises(MissingExtra, match=r"agentic-critical-training\[data\]"):
+            ask()
 
 
 @pytest.mark.parametrize("streaming", [False, True])

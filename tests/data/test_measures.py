@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from act_data.publish import measures
-from act_data.publish.measures import Proposals, Repeats, measure, mining, quantiles
+from act_data.publish.counts import Proposals, Repeats, quantiles
+from act_data.publish.measures import measure
+from act_data.publish.mined import mining
 from act_data.publish.trust import labels, noise_table
 from act_data.storage.tables import part_name, write_parquet
 from act_data.types import (
@@ -50,8 +52,9 @@ def pair(
     found = Verification(admissible, *gave, None, hindsight, informed, "verifier")
     return ContrastPair(
         f"{number:016x}", "ACT/Toy-v0", "{}", task, "train", task.partition("/")[0], step,
-        AgentState("Fetch it.", f"Here at {step}."), ("go",), f"{task} {step}", "go",
-        alternative, 1, "scripted", "random-admissible", "", '{"k": 4}', 7, "miner", found,
+        AgentState("Fetch it.", f"Here at {'abc'[step]} {number}."), ("go",), f"{task} {step}",
+        "go", alternative, 1, "scripted", "random-admissible", "", '{"k": 4}', 7, "miner", "",
+        found,
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def made(
     pair = ContrastPair(
         "0" * 16, "ACT/Toy-v0", "{}", task, "train", "fetch", 0, AgentState("Win.", "A hall."),
         ("look", "wait"), "h", "look", "wait", 1, "scripted", "random-admissible", "", "{}", 0, "",
-        facts,
+        "", facts,
     )  # fmt: skip
     return dataclasses.replace(pair, **fields)
 
@@ -205,6 +205,25 @@ def test_tables(house: Path, tmp_path: Path) -> None:
 
 
 def test_pairs_that_were_not_verified(tmp_path: Path) -> None:
-    bare = made("0", verification=None, pair_id="f" * 16)
-    with pytest.raises(SchemaMismatch, match=r"not verified, such as f{16}\. Run act-data verify"):
-        rows_of([made("0", "expert_better"), bare], tmp_path)
+    """They are counted and change nothing else, and their policy or kind is not passed over."""
+    pairs = [made("0", "expert_better"), made("1", "equivalent")]
+    bare = made("0", verification=None)
+    others = [
+        bare,
+        made("2", verification=None, kind="feed"),
+        dataclasses.replace(bare, policy="q"),
+    ]
+    before = rows_of(pairs, tmp_path, by_kind=True)
+    rows = rows_of([*pairs, *others], tmp_path, by_kind=True)
+    told = {(row.policy, row.kind): (row.pairs, row.unverified) for row in rows}
+    policy = pairs[0].policy
+    assert told == {
+        (policy, None): (2, 2), (policy, "fetch"): (2, 1), (policy, "feed"): (0, 1),
+        ("q", None): (0, 1), ("q", "fetch"): (0, 1),
+    }  # fmt: skip
+    assert [dataclasses.replace(row, unverified=0) for row in rows if row.pairs] == before
+    text = noise_text(rows)
+    assert "2 pairs, 2 tasks, 100.0% admissible, 2 more not verified" in text
+    assert "0 pairs, 0 tasks, 1 more not verified" in text
+    with pytest.raises(SchemaMismatch, match=r"no pair was verified\. Run act-data verify"):
+        rows_of(others, tmp_path)

@@ -40,7 +40,8 @@ from act_data.publish.manifest import MANIFEST, read_manifest, write_manifest
 from act_data.publish.push import Push, push, push_text
 from act_data.publish.remote import Remote
 from act_envs.errors import ActError, UnknownArgument
-from benchmarks.hub import WRITES, Fault, Hub
+from benchmarks.hub import Hub
+from benchmarks.hub_http import WRITES, Fault
 from benchmarks.hub_repos import Repo, small
 
 if TYPE_CHECKING:  # pytest itself imports it

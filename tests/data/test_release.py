@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -17,7 +17,7 @@ pytest.importorskip("datasets")
 
 from act_data.errors import HubRefused, RunConflict
 from act_data.publish.manifest import read_manifest
-from act_data.publish.recipes import read_recipe, recipes
+from act_data.publish.recipes import _COMMANDS, _GIVEN, _options, read_recipe, recipes
 from act_data.publish.release import Release, release, release_text
 from act_data.storage.tables import read_pairs
 from act_envs.errors import UnknownArgument
@@ -177,6 +177,12 @@ def test_what_cannot_be_released(tmp_path: Path, options: dict[str, Any], messag
         (SMALL, "name: x", "has no sources"),
         (SMALL, "[1]", "must be a mapping"),
         (SMALL, "{", "is no YAML"),
+        ("limit: 8", "limit: '8'", "collect: limit is '8', and must be a whole number or null"),
+        ("limit: 8", "limit: true", "limit is True"),
+        ("limit: 8", "tasks: fetch", "tasks is 'fetch', and must be a list, each a text"),
+        ("{informed: false}", "{informed: 0}", "verify: informed is 0, and must be true or false"),
+        (SMALL, f"{SMALL}\nbuild: {{shares: [0.5, 0.5]}}", r"must be a list of 3, each a number"),
+        (SMALL, "name: x\ninclude: alfworld", "'alfworld' must be a list"),
         (SMALL, "name: x\ninclude: [alfwrold]", "Did you mean 'alfworld'"),
         (SMALL, "name: x\ninclude: [SELF]", "includes itself"),
     ],
@@ -189,6 +195,13 @@ def test_what_is_wrong_with_a_recipe(
     with pytest.raises(UnknownArgument, match=message):
         release(Release(recipe=small, out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["collect", "mine", "verify", "build"])
+def test_of_every_option_it_can_be_said_what_it_must_be(command: str) -> None:
+    for name in get_type_hints(_COMMANDS[command]).keys() - _GIVEN:
+        with pytest.raises(UnknownArgument, match=f"x, {command}: {name} is .*, and must be "):
+            _options(command, {name: [object()]}, "x")
 
 
 def test_recipes_that_come_with_the_package(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
 from act_data.mining import Mine, mine
 from act_data.storage import schema, tables
+from act_data.storage.files import replacing
 from act_data.storage.tables import read_notes, read_pairs, read_trajectories, write_parquet
 from act_data.types import AgentState, ContrastPair, Trajectory, Transition
 
@@ -101,6 +103,15 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     assert list(read_trajectories(path)) == rows[:1]
 
 
+def test_a_full_disk_is_told_with_the_path(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    with pytest.raises(OSError, match=str(path)), replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OSError, match="No such file") as caught, replacing(path):
+        raise OSError(errno.ENOENT, "No such file")
+    assert str(path) not in str(caught.value)
+
+
 def test_a_folder_is_read_in_the_order_of_its_parts(tmp_path: Path, rows: list[Trajectory]) -> None:
     for index, row in enumerate(rows[:11]):
         write_parquet(tmp_path / tables.part_name(index, 11), [row], "trajectories")
@@ -139,7 +150,7 @@ def test_another_version(tmp_path: Path, rows: list[Trajectory], monkeypatch) ->
     with monkeypatch.context() as patch:
         patch.setattr(tables, "SCHEMA_VERSION", 99)
         write_parquet(tmp_path / "a.parquet", rows, "trajectories")
-    with pytest.raises(SchemaMismatch, match="version 99, this program reads 3"):
+    with pytest.raises(SchemaMismatch, match="version 99, this program reads 4"):
         read_trajectories(tmp_path)
 
 

@@ -206,7 +206,7 @@ def test_figures_of_pairs(folder: Path, pairs: list[ContrastPair], tmp_path: Pat
     }
     odd = figures["odd"]
     assert odd["id met before"] == 1
-    assert odd["state's text and actions met before"] >= 2
+    assert odd["reads like an earlier one"] >= 2
     assert (odd["alternative refused"], odd["alternative not admissible"]) == (1, 1)
     assert odd["not verified"] == odd["expert's action refused"] == 0
     text = stats_text(found)

@@ -56,6 +56,19 @@ def test_imitation_has_one_row_per_step(trajectories: list[Trajectory]) -> None:
     assert parse_answer(answer) == trajectories[0].transitions[1].action
 
 
+def test_tasks_of_one_origin_are_held_out_together(pairs: list[ContrastPair]) -> None:
+    shared = [
+        dataclasses.replace(pair, origin=f"product {hash_of(pair.task_id) % 5}") for pair in pairs
+    ]
+    parts = [{pair.origin for pair in part} for part in split_by_task(shared, 0.5)]
+    assert all(parts)
+    assert parts[0].isdisjoint(parts[1])
+
+
+def hash_of(text: str) -> int:
+    return sum(text.encode())
+
+
 def test_whole_tasks_are_held_out_and_the_same_ones_for_every_stage(
     pairs: list[ContrastPair], trajectories: list[Trajectory]
 ) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from act_data.analysis.table import printable
 from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
-from act_data.explore.episodes import EpisodeFile
-from act_data.storage.schema import Kind, arrow, parquet
+from act_data.storage.episodes import EpisodeFile
+from act_data.storage.schema import Kind, arrow
 from act_data.storage.sources import Source
+from act_data.storage.tables import kind_of
 
 HoldingKind = Literal["pairs", "trajectories", "episodes"]
 
@@ -64,7 +64,7 @@ def find_holdings(root: Path) -> tuple[list[Holding], list[str]]:
                 episodes = EpisodeFile(file)
                 found.append(Holding(name, "episodes", path, episodes))
                 left_out += episodes.left_out
-            elif kind := _kind(path):
+            elif kind := kind_of(_files(path)[0]):
                 found.append(_table(path, name, kind))
             else:
                 left_out.append(f"{path} holds neither pairs nor trajectories.")
@@ -84,7 +84,7 @@ def find_rows(paths: Iterable[Path], *kinds: Kind) -> list[Holding]:
     every: list[Holding] = []
     for root in paths:
         units = [(path, name) for path, name in _units(root) if path.suffix != ".jsonl"]
-        typed = [(path, name, _kind(path)) for path, name in units]
+        typed = [(path, name, kind_of(_files(path)[0])) for path, name in units]
         here = [_table(path, name, kind) for path, name, kind in typed if kind in kinds and kind]
         if not here:
             raise DataNotFound(
@@ -134,7 +134,7 @@ def _files(path: Path) -> list[Path]:
             f"{one}{os.path.realpath(one)}".encode()  # what a link leads to names configs
         except UnicodeEncodeError:
             raise DataCorrupt(
-                f"{printable(str(one))} has a name that is no UTF-8, or leads to one. Rename it."
+                f"{str(one)!a} has a name that is no UTF-8, or leads to one. Rename it."
             ) from None
     for file in files or [path]:
         if not file.is_file():
@@ -148,17 +148,3 @@ def _table(path: Path, name: str, kind: Kind) -> Holding:
     parts = path.resolve().parts
     place = parts[-2:] if parts[-3:-2] == ("data",) else ()
     return Holding(name, kind, path, Source([path], kind), *place)
-
-
-def _kind(path: Path) -> Kind | None:
-    """The kind of rows that a file, or the first file of a folder, says it holds."""
-    file = _files(path)[0]
-    try:
-        metadata: Any = parquet().read_schema(file).metadata or {}
-    except (arrow().ArrowException, OSError) as error:
-        raise DataCorrupt(
-            f"{file} is truncated, damaged or no parquet file ({error}). "
-            "Copy it again, or delete it and repeat the command that made it."
-        ) from error
-    named = metadata.get(b"act.kind", b"").decode(errors="replace")
-    return next((kind for kind in get_args(Kind) if kind == named), None)
