@@ -187,11 +187,11 @@ def generate(
         call: its ``generate``; by default the method of that name.
         options: what else ``generate`` takes.
     """
-    call = model.generate if call is None else call
+    plain: Callable[..., Any] = call or model.generate
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
     first, same = distinct(input_ids)
     if input_ids.shape[1] < 2 or len(first) == len(input_ids):
-        return call(**inputs, **options)
+        return plain(**inputs, **options)
     mask = attention_mask[first, :-1]  # all but the last token, which generate() begins with
     done = model(
         input_ids=input_ids[first, :-1],
@@ -205,7 +205,7 @@ def generate(
     if cache is not None:
         cache.reorder_cache(same)
         cache.layers = [_Roomy(it) if type(it) is DynamicLayer else it for it in cache.layers]
-    return call(**inputs, past_key_values=cache, **options)
+    return plain(**inputs, past_key_values=cache, **options)
 
 
 class _Roomy(DynamicLayer):

@@ -21,10 +21,10 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
-from trl import GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]
+from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]
 
 from act_data import shared_prefix
 
@@ -45,20 +45,19 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.shares: bool | None = None
-        attention = self.model.config._attn_implementation
+        model: Any = self.model
+        attention = model.config._attn_implementation
         if attention not in MASKED:
             self._turn_off(f"attention {attention!r} takes no mask; set attn_implementation: sdpa")
-        size, group = self.args.per_device_train_batch_size, self.num_generations
+        size, group = self.args.per_device_train_batch_size, self.num_generations or 1
         if size % group:
             logger.warning(
                 "per_device_train_batch_size=%d holds no whole groups of %d answers, so their "
                 "prompts are computed more than once. Set a multiple of %d.", size, group, group,
             )  # fmt: skip
         if not self.use_vllm and self.shares is not False:
-            plain = self.model.generate
-            self.model.generate = functools.partial(
-                shared_prefix.generate, self.model, call=plain
-            )  # the unwrapped model, which TRL asks, is this one
+            # The unwrapped model, which TRL asks to generate, is this one.
+            model.generate = functools.partial(shared_prefix.generate, model, call=model.generate)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """TRL's, but the shuffled rows of one prompt come into the same micro-batch."""
@@ -67,7 +66,7 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):
         if self._buffered_inputs is before or self.shares is False:
             return inputs
         self._buffered_inputs = _grouped(self._buffered_inputs)
-        return self._buffered_inputs[self._step % self.args.steps_per_generation]
+        return self._buffered_inputs[self._step % len(self._buffered_inputs)]
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -101,7 +100,7 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):
             with torch.no_grad():
                 expected = plain()[0]
             error = (logps.detach() - expected).abs().mean().item()
-            if error > torch.finfo(_precision(self)).eps ** 0.5:
+            if error > torch.finfo(self._precision()).eps ** 0.5:
                 self._turn_off(f"this model gives other numbers for packed rows ({error:.2g} nats)")
                 return plain()
             self.shares = True
@@ -123,6 +122,13 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):
                 fused_lm_head=True,
             )
         return [packed.unpacked(getattr(outputs, name)) for name in names]
+
+    def _precision(self) -> torch.dtype:
+        """In which numbers it computes."""
+        args, model = cast(GRPOConfig, self.args), cast(Any, self.model)
+        if args.bf16:
+            return torch.bfloat16
+        return torch.float16 if args.fp16 else model.dtype
 
     def _turn_off(self, reason: str) -> None:
         if self.shares is not False:
@@ -155,9 +161,3 @@ def _rows(column: Any, order: torch.Tensor) -> Any:
     if isinstance(column, torch.Tensor):
         return column[order] if column.ndim else column
     return [column[index] for index in order.tolist()] if isinstance(column, list) else column
-
-
-def _precision(trainer: GRPOTrainer) -> torch.dtype:
-    if trainer.args.bf16:
-        return torch.bfloat16
-    return torch.float16 if trainer.args.fp16 else trainer.model.dtype

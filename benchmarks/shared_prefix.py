@@ -125,7 +125,7 @@ def measure(job: Job, kind: str) -> dict[str, Any]:
     import torch
     from datasets import Dataset
     from transformers import TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]
 
     from act_train.scratch import make_model, make_tokenizer
     from act_train.shared_prefix import SharedPrefixGRPOTrainer
@@ -138,7 +138,7 @@ def measure(job: Job, kind: str) -> dict[str, Any]:
     def prompt() -> str:
         drawn = torch.randint(len(words), (4 * job.prompt,), generator=generator)
         ids = tokenizer(" ".join(words[index] for index in drawn))["input_ids"][: job.prompt]
-        return tokenizer.decode(ids)
+        return str(tokenizer.decode(ids))
 
     class Times(TrainerCallback):
         def __init__(self) -> None:

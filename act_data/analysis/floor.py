@@ -18,13 +18,13 @@ alone.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any
 
 import numpy as np
@@ -113,7 +113,7 @@ def floor(config: Floor) -> list[FloorRow]:
         raise UnknownArgument("no pairs were named. Give folders of contrast pairs.")
     if config.limit < 1:
         raise UnknownArgument(f"limit must be at least 1, not {config.limit}.")
-    _sklearn()
+    check_installed()
     rows = []
     for source, labels in sorted(_read(config).items()):
         for label in LABELS:
@@ -139,6 +139,31 @@ def floor_text(rows: Sequence[FloorRow]) -> str:
 
 
 # -- data ----------------------------------------------------------------------------------------
+
+
+def check_installed() -> None:
+    """Refuse to begin what could not be finished.
+
+    Raises:
+        MissingExtra: scikit-learn is not installed.
+    """
+    if importlib.util.find_spec("sklearn") is None:
+        raise MissingExtra(
+            'scikit-learn is not installed. Run: pip install "agentic-critical-training[analysis]".'
+        )
+
+
+def margins(pairs: Sequence[_Pair], tasks: NDArray[np.intp]) -> NDArray[np.float64]:
+    """How far the judge of n-grams prefers the first action of each pair, on unseen tasks.
+
+    Args:
+        pairs: two actions each.
+        tasks: the number of each pair's task, from 0 without gaps; shape (pairs,).
+
+    Returns:
+        Above 0 where it names the first; shape (pairs,).
+    """
+    return _tested(_by_ngrams, _Labelled(pairs, tasks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,13 +341,3 @@ def _auroc(scores: NDArray[np.float64], tasks: NDArray[np.intp]) -> Estimate:
     ]
     value = area(np.ones((1, len(tasks))))[0]
     return estimate(float(value), np.concatenate(drawn), number)
-
-
-def _sklearn() -> ModuleType:
-    try:
-        import sklearn
-    except ImportError as error:
-        raise MissingExtra(
-            'scikit-learn is not installed. Run: pip install "agentic-critical-training[analysis]".'
-        ) from error
-    return sklearn

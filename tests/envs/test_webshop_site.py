@@ -23,12 +23,13 @@ pytest.importorskip("rapidfuzz", reason="needs the extra webshop")
 from flask.testing import FlaskClient
 
 from act_envs.errors import UnknownArgument
+from act_envs.listening import listen
 from act_envs.webshop import links, pages
 from act_envs.webshop.engine import Engine, Errand
 from act_envs.webshop.html import document
 from act_envs.webshop.pages import Piece, Visit
 from act_envs.webshop.serve import Serve
-from act_envs.webshop.site import Sessions, create_app, listen
+from act_envs.webshop.site import Sessions, create_app
 from tests.envs.webshop_hostile import MARKUP, engine_of, errand_of, every_page, hostile_shop, walk
 
 VOID = {"meta", "link", "input", "img"}
