@@ -29,6 +29,8 @@ class _Stage:
     module: str
     arguments: tuple[type, ...]
     trl_config: str = ""
+    operand: str = ""  # the list that words before the first option fill
+    words: bool = False  # whether the module's function of that name says what it found
 
 
 STAGES = {
@@ -69,11 +71,32 @@ STAGES = {
         "measure how well a model tells expert actions from alternatives",
         "judge",
         (recipe.ModelArguments, recipe.JudgedPairArguments, recipe.JudgeArguments),
+        words=True,
     ),
     "evaluate": _Stage(
         "play every task of a split once and report scores",
         "evaluate",
         (recipe.EvaluateArguments,),
+        words=True,
+    ),
+    "compare": _Stage(
+        "tell two evaluations of the same tasks apart, task by task",
+        "compare",
+        (recipe.CompareArguments,),
+        operand="results",
+        words=True,
+    ),
+    "reason": _Stage(
+        "answer the questions of MATH-500 or GPQA-Diamond and report the accuracy",
+        "reason",
+        (recipe.ReasonArguments,),
+        words=True,
+    ),
+    "report": _Stage(
+        "show runs beside the published numbers, as Markdown and as one HTML file",
+        "report",
+        (recipe.ReportArguments,),
+        operand="runs",
     ),
     "demo": _Stage(
         "run all of it on ScienceWorld with a tiny model, and write a report",
@@ -121,7 +144,7 @@ def _answer(arguments: Sequence[str]) -> str:
         return f"{_help(name)}\n"
     report = _run(STAGES[name], options)
     speaks = int(os.environ.get("RANK", "0")) == 0  # of several processes, one
-    return f"{_table(report)}\n" if speaks else ""
+    return f"{_said(STAGES[name], report)}\n" if speaks else ""
 
 
 def _run(stage: _Stage, options: Sequence[str]) -> Mapping[str, Any]:
@@ -130,13 +153,19 @@ def _run(stage: _Stage, options: Sequence[str]) -> Mapping[str, Any]:
         types = list(stage.arguments)
         if stage.trl_config:
             types.append(getattr(importlib.import_module("trl"), stage.trl_config))
-        arguments = recipe.read(options, *types)
+        arguments = recipe.read(_spelled_out(options, stage.operand), *types)
         module = importlib.import_module(f"act_train.{stage.module}")
     except ModuleNotFoundError as error:
         raise MissingExtra(
             f'{error.name} is not installed. Run: pip install "agentic-critical-training[train]".'
         ) from error
     return module.run(*arguments)
+
+
+def _spelled_out(options: Sequence[str], operand: str) -> list[str]:
+    """Options with a name for each: ``A B --out C`` as ``--runs A B --out C``."""
+    named = next((at for at, word in enumerate(options) if word.startswith("-")), len(options))
+    return [f"--{operand}", *options] if operand and named else list(options)
 
 
 def _overview() -> str:
@@ -151,7 +180,8 @@ def _overview() -> str:
 
 def _help(name: str) -> str:
     stage = STAGES[name]
-    lines = [f"usage: act-train {name} --config RECIPE.yaml [--key value ...]", "", stage.summary]
+    words = f"{stage.operand.upper()} ... " if stage.operand else "--config RECIPE.yaml "
+    lines = [f"usage: act-train {name} {words}[--key value ...]", "", stage.summary]
     for type_ in stage.arguments:
         lines += ["", f"{(type_.__doc__ or '').splitlines()[0]}"]
         for field in dataclasses.fields(type_):
@@ -161,6 +191,12 @@ def _help(name: str) -> str:
     if stage.trl_config:
         lines += ["", f"Every field of trl.{stage.trl_config} is a key as well."]
     return "\n".join(lines)
+
+
+def _said(stage: _Stage, report: Mapping[str, Any]) -> str:
+    if stage.words:
+        return importlib.import_module(f"act_train.{stage.module}").words(report)
+    return _table(report)
 
 
 def _table(report: Mapping[str, Any]) -> str:

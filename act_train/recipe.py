@@ -56,10 +56,18 @@ class PairArguments:
 class JudgedPairArguments:
     """Which contrast pairs a model judges, and how they are shown."""
 
-    pairs: str = _option("", "Folder or file of contrast pairs (act-data mine).")
+    pairs: str = _option(
+        "",
+        "Folder or file of contrast pairs (act-data mine); or with split a dataset (act-data "
+        "build): a folder, org/name[@REVISION] on the Hub, or builtin.",
+    )
+    split: str | None = _option(None, "Of a dataset: train, validation or test.")
+    subset: str | None = _option(
+        None, "Of a dataset: the environment whose pairs are taken; the first."
+    )
     history: int | None = _option(None, "Past turns in the prompt; as the model was trained, or 2.")
     validation_share: float | None = _option(
-        None, "Share of the tasks held out; as the model was trained, or 0.1."
+        None, "Share of the tasks held out of files; as the model was trained, or 0.1."
     )
     max_pairs: int | None = _option(None, "Take at most so many pairs, spread evenly.")
     allow_split: list[str] = field(
@@ -70,6 +78,13 @@ class JudgedPairArguments:
     def __post_init__(self) -> None:
         _need(self.pairs, "pairs")
         _check_split(self.history or 0, self.validation_share or 0.0, self.max_pairs)
+        if self.split is None and self.subset is not None:
+            raise RecipeError(f"subset={self.subset!r} is for a dataset. Set split as well.")
+        if self.split is not None and self.validation_share is not None:
+            raise RecipeError(
+                f"validation_share={self.validation_share} is for files, and split={self.split!r} "
+                "for datasets. Leave one of them out."
+            )
 
 
 @dataclass
@@ -122,10 +137,21 @@ class CritiqueArguments:
 class EvaluateArguments:
     """Who is evaluated, on which tasks, and where the episodes are written."""
 
-    policy: str = _option("", "random-admissible, expert, or transformers:PATH[@REVISION].")
+    policy: str = _option(
+        "",
+        "random-admissible, expert, an expert's name (explorer), transformers:PATH[@REVISION], "
+        "scored:PATH[@REVISION] (the likeliest admissible action), openai:MODEL or vllm:PATH.",
+    )
     env: str = _option("", "Registered environment, version included (ACT/Toy-v0).")
     output: str = _option("", "JSONL file; one that exists is continued.")
-    split: str = _option("test", "Official split of the tasks.")
+    benchmark: str = _option("", "What tables call this evaluation, such as ALFWorld ID.")
+    metric: str = _option(
+        "episodes", "episodes, or next-action: how often the policy does what the expert does."
+    )
+    trajectories: str = _option(
+        "", "Of next-action: expert trajectories (act-data collect) in place of env and split."
+    )
+    split: str = _option("test", "Official split of the tasks, or a panel.")
     tasks: list[str] = field(
         default_factory=list,
         metadata={
@@ -133,23 +159,42 @@ class EvaluateArguments:
         },
     )
     limit: int | None = _option(None, "Only the first so many of these.")
-    step_limit: int | None = _option(None, "Actions after which an episode is cut off; no default.")
+    step_limit: int | None = _option(
+        None, "Actions after which an episode is cut off; the environment's own by default."
+    )
     env_kwargs: str = _option("{}", "Further arguments of gym.make, as a JSON object.")
-    history: int = _option(2, "Past turns in the prompt.")
+    envs: int = _option(
+        1, "Environments that play at once, and requests to openai: under way; no result shows it."
+    )
+    history: int = _option(
+        2, "Past turns in the prompt. From step_limit on, a prompt begins as the one before did."
+    )
     temperature: float = _option(0.0, "Of the sampling; 0 is greedy.")
-    max_new_tokens: int = _option(64, "Budget of one answer.")
+    max_new_tokens: int | None = _option(
+        None, "Budget of one answer; 64, or 2048 with thinking, by default."
+    )
     thinking: bool = _option(False, "Open a thinking block where the chat template knows one.")
+    repeat_penalty: float | None = _option(
+        None, "Of scored: nats for each time that an action was taken before; 1 by default."
+    )
+    base_url: str | None = _option(None, "Address of the endpoint of an openai: policy, to /v1.")
     seed: int = _option(0, "Seed of the sampling; it changes no task.")
+    progress: bool = _option(False, "Show a progress bar even when stderr is no terminal.")
 
     def __post_init__(self) -> None:
-        for name in ("policy", "env", "output"):
+        if self.metric not in (known := ("episodes", "next-action")):
+            raise RecipeError(f"unknown metric {self.metric!r}. {nearest(self.metric, known)}")
+        for name in ("policy", "output", *(() if self.trajectories else ("env",))):
             _need(getattr(self, name), name)
-        if self.step_limit is None:
+        if self.trajectories and self.metric == "episodes":
+            raise RecipeError("trajectories are for metric: next-action alone. Leave them out.")
+        if self.trajectories and self.env:
             raise RecipeError(
-                "step_limit is not set, and without it a policy may never finish. "
-                "Set step_limit: NUMBER in the recipe, or --step_limit NUMBER."
+                f"env={self.env!r} is set beside trajectories, which know theirs. Leave it out."
             )
-        _at_least(1, step_limit=self.step_limit)
+        if self.step_limit is not None:
+            _at_least(1, step_limit=self.step_limit)
+        _at_least(1, envs=self.envs)
         if self.limit is not None:
             _check_limit(self.limit)
         self.make_arguments()
@@ -169,18 +214,96 @@ class EvaluateArguments:
 
 
 @dataclass
+class CompareArguments:
+    """Which two evaluations are compared."""
+
+    results: list[str] = field(
+        default_factory=list, metadata={"help": "Two files that act-train evaluate wrote."}
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.results) != 2:
+            raise RecipeError(
+                f"{len(self.results)} result files are given. Give two: act-train compare A B."
+            )
+
+
+@dataclass
 class JudgeArguments:
     """Which pairs a model judges."""
 
-    part: str = _option("held-out", "held-out, train or all: which side of the split by task.")
-    batch_size: int = _option(16, "Answers scored in one forward pass.")
-    output: str = _option("", "JSON file for the result.")
+    part: str = _option(
+        "held-out",
+        "held-out, train or all: which side of the split by task. A split of a dataset is refused "
+        "by held-out if the model was trained on its tasks.",
+    )
+    output: str = _option("", "JSON file for the result; the pairs go beside it, as .jsonl.")
+    rationale_pairs: int = _option(
+        0, "Pairs, spread evenly, on which reasoning is left free, removed, and replaced."
+    )
+    rationale_tokens: int = _option(256, "Budget of the free reasoning.")
 
     def __post_init__(self) -> None:
         _need(self.output, "output")
-        _at_least(1, batch_size=self.batch_size)
+        if Path(self.output).suffix != ".json":
+            raise RecipeError(f"output={self.output!r} must end in .json.")
+        _at_least(0, rationale_pairs=self.rationale_pairs)
+        _at_least(1, rationale_tokens=self.rationale_tokens)
         if self.part not in (parts := ("held-out", "train", "all")):
             raise RecipeError(f"unknown part {self.part!r}. {nearest(self.part, parts)}")
+
+
+@dataclass
+class ReasonArguments:
+    """Who answers which questions, and where the answers are written."""
+
+    policy: str = _option("", "transformers:PATH[@REVISION] or openai:MODEL.")
+    benchmark: str = _option("", "math-500 or gpqa-diamond.")
+    output: str = _option("", "JSONL file; one that exists is continued.")
+    questions: str | None = _option(
+        None, "JSONL file in the schema of the data set on the Hub, instead of the Hub."
+    )
+    limit: int | None = _option(None, "Only the first so many questions.")
+    base_url: str | None = _option(None, "Address of the endpoint of an openai: policy, to /v1.")
+    temperature: float = _option(0.0, "Of the sampling; 0 is greedy.")
+    top_p: float = _option(1.0, "Nucleus of the sampling; 1 is the whole distribution.")
+    max_new_tokens: int = _option(4096, "Budget of one answer, its reasoning included.")
+    thinking: bool = _option(False, "Open a thinking block where the chat template knows one.")
+    seed: int = _option(0, "Of the sampling, and of the order of the options in gpqa-diamond.")
+
+    def __post_init__(self) -> None:
+        for name in ("policy", "benchmark", "output"):
+            _need(getattr(self, name), name)
+        if self.benchmark not in (known := ("math-500", "gpqa-diamond")):
+            raise RecipeError(
+                f"unknown benchmark {self.benchmark!r}. {nearest(self.benchmark, known)}"
+            )
+        if self.limit is not None:
+            _check_limit(self.limit)
+
+
+@dataclass
+class ReportArguments:
+    """Which runs a report shows, and where it is written."""
+
+    runs: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Folders or result files, each as PATH or as ROW=PATH with a row of the paper: "
+            "il, act-il, rl, act-il-rl (every report shows all names in brackets)."
+        },
+    )
+    out: str = _option("report", "Folder for report.md and report.html.")
+    backbone: str = _option("Qwen3-8B", "Whose published numbers: Qwen3-8B, Qwen3-4B or Olmo-3-7B.")
+    examples: int = _option(2, "Gains, and losses, shown of each run against the first.")
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise RecipeError(
+                "no run is given. Name folders or result files: act-train report RUN ..."
+            )
+        _need(self.out, "out")
+        _at_least(0, examples=self.examples)
 
 
 @dataclass

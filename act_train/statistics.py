@@ -1,7 +1,11 @@
-"""Intervals for small samples. Each call has a generator of its own: equal data, equal interval."""
+"""Intervals and tests for small samples, and for two players of the same tasks.
+
+Each call has a generator of its own: equal data, equal interval.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -32,3 +36,15 @@ def mean_interval(
     means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(totals.sum() / counts.sum()), [float(low), float(high)]
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """Two-sided p-value that two players win equally often (McNemar 1947, exact binomial form).
+
+    Args:
+        only_a: tasks that the first won and the second did not.
+        only_b: the other way round.
+    """
+    total = only_a + only_b
+    tail = sum(math.comb(total, wins) for wins in range(min(only_a, only_b) + 1))
+    return min(1.0, 2 * tail / 2**total)

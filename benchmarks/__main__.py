@@ -34,6 +34,8 @@ RUNS = {
     "resume": ["resume"],
     "publish": ["publish"],
     "explorer": ["explorer"],
+    "evaluation": ["evaluation"],
+    "judges": ["judges"],
     "shared-prefix": ["shared_prefix"],
     "experts-alfworld": ["experts"],
 }

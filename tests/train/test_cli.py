@@ -63,12 +63,12 @@ EVALUATE = ["evaluate", "--policy", "expert", "--env", "ACT/Toy-v0"]
             "no text environment",
         ),
         (
-            ["judge", "--model", "m", "--pairs", "p", "--output", "o", "--batch_size", "0"],
-            "batch_size=0",
+            ["judge", "--model", "m", "--pairs", "p", "--output", "o.json", "--rationale_pairs=-1"],
+            "rationale_pairs=-1",
         ),
         (["tiny", "--out", "o", "--texts", "t", "--hidden", "0"], "hidden=0"),
         (["tiny", "--out", "o", "--texts", "t", "--seed", "99999999999999999999"], "seed="),
-        ([*EVALUATE, "--output", "x"], "step_limit is not set"),
+        (["compare", "a.jsonl"], "1 result files are given"),
         ([*EVALUATE, "--step_limit", "5"], "output"),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_table_leaves_rows_to_the_file(
 ) -> None:
     report = {"accuracy": 0.5, "accuracy_95": [0.25, 0.75], "verdicts": [["id", "task", 1.0, 0.5]]}
     monkeypatch.setattr(cli, "_run", lambda *_: report)
-    assert main(["judge"]) == 0
+    assert main(["tiny"]) == 0
     assert capsys.readouterr().out == "accuracy     0.5\naccuracy_95  [0.25, 0.75]\n"
 
 
@@ -148,7 +148,7 @@ def test_neither_a_closed_pipe_nor_an_ascii_terminal_is_an_error(
 ) -> None:
     code = (
         "import sys; from act_train import cli; cli._run = lambda *_: {'name': '\\u2192'};"
-        "sys.exit(cli.main(['judge']))"
+        "sys.exit(cli.main(['tiny']))"
     )
     done = subprocess.run(
         ["bash", "-c", f'set -o pipefail; {sys.executable} -X utf8=0 -c "{code}" {after}'],

@@ -1,0 +1,111 @@
+"""``metric: next-action``: what the policy would do where the expert stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from act_data.policies.base import Query, RandomAdmissible, Sample
+from act_data.storage.tables import write_parquet
+from act_data.types import Trajectory
+from act_train import compare, evaluate
+from act_train.errors import RecipeError
+from act_train.evaluate import read_results
+from act_train.evaluation import players
+from act_train.recipe import CompareArguments, EvaluateArguments
+from tests.train.conftest import toy_trajectories
+
+
+class Parrot(RandomAdmissible):
+    """Says what the expert did in the same state, in capitals; from the third step on, untagged."""
+
+    name, needs_admissible = "parrot", False
+
+    def __init__(self, known: Sequence[Trajectory]) -> None:
+        super().__init__()
+        self._known = {
+            t.state(step): move.action for t in known for step, move in enumerate(t.transitions)
+        }
+
+    def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+        return [[self._said(query)] * k for query in queries]
+
+    def _said(self, query: Query) -> Sample:
+        action = self._known[query.state].upper()
+        if len(query.state.history) < 2:
+            return Sample(f"<action>{action}</action>", action)
+        return Sample(action, None)
+
+
+def arguments(output: Path, **changes: Any) -> EvaluateArguments:
+    chosen: dict[str, Any] = {
+        "policy": "random-admissible",
+        "env": "ACT/Toy-v0",
+        "metric": "next-action",
+        "output": str(output),
+        "limit": 20,
+        **changes,
+    }
+    return EvaluateArguments(**chosen)
+
+
+def test_answers_are_read_as_the_environment_reads_them_and_both_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate.run(arguments(tmp_path / "b.jsonl"))
+    known = toy_trajectories(200, "test")
+    monkeypatch.setattr(players, "make_policy", lambda *_, **__: Parrot(known))
+    report = evaluate.run(arguments(tmp_path / "a.jsonl", policy="parrot"))
+    lines = read_results(tmp_path / "a.jsonl")
+    first = sum(min(2, line["states"]) for line in lines)
+    assert report["lenient_accuracy"] == 1.0
+    assert report["accuracy"] == first / report["states"] < 1
+    assert report["by_step"][:3] == [1.0, 1.0, 0.0]
+    assert report["format_failure_share"] == pytest.approx(1 - report["accuracy"])
+    assert "read leniently" in evaluate.words(report)
+    paths = [str(tmp_path / name) for name in ("b.jsonl", "a.jsonl")]
+    found = compare.run(CompareArguments(results=paths))["measures"]
+    assert found["lenient accuracy"]["b"] == 1.0
+    assert found["lenient accuracy"]["difference_95"][0] > 0.4
+
+
+def test_stored_trajectories_give_what_the_expert_playing_gives(tmp_path: Path) -> None:
+    stored = tmp_path / "trajectories.parquet"
+    write_parquet(stored, toy_trajectories(20), "trajectories")
+    lines = []
+    for name, more in (
+        ("a.jsonl", {"trajectories": str(stored), "env": ""}),
+        ("b.jsonl", {"split": "train", "step_limit": 30, "limit": None}),
+    ):
+        evaluate.run(arguments(tmp_path / name, **more))
+        lines.append({line["task_id"]: line for line in read_results(tmp_path / name)})
+    assert len(lines[0]) == 20
+    for task_id, line in lines[0].items():
+        assert line["answers"] == lines[1][task_id]["answers"]
+        assert (line["env"], line["split"]) == ("ACT/Toy-v0", "train")
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    whole, torn = tmp_path / "whole.jsonl", tmp_path / "torn.jsonl"
+    evaluate.run(arguments(whole))
+    torn.write_bytes(whole.read_bytes()[:-900])
+    evaluate.run(arguments(torn))
+    assert torn.read_bytes() == whole.read_bytes()
+
+
+def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
+    output = tmp_path / "a.jsonl"
+    with pytest.raises(RecipeError, match="who metric: next-action compares with"):
+        evaluate.run(arguments(output, policy="expert"))
+    assert not output.exists()
+    with pytest.raises(RecipeError, match="beside trajectories"):
+        arguments(output, trajectories="x")
+    with pytest.raises(RecipeError, match="next-action alone"):
+        arguments(output, trajectories="x", env="", metric="episodes")
+    twice = tmp_path / "twice.parquet"
+    write_parquet(twice, toy_trajectories(2) * 2, "trajectories")
+    with pytest.raises(RecipeError, match="twice"):
+        evaluate.run(arguments(output, trajectories=str(twice), env=""))
