@@ -18,13 +18,11 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 from trl import GRPOConfig, SFTConfig
 
-from act_train import critique, imitate, judge, tiny, warm_start
+from act_train import critique, imitate, tiny, warm_start
 from act_train.cli import STAGES, main
 from act_train.errors import NothingToLearn, RecipeError, TrainingData
 from act_train.recipe import (
     CritiqueArguments,
-    JudgeArguments,
-    JudgedPairArguments,
     ModelArguments,
     PairArguments,
     RewardArguments,
@@ -237,61 +235,6 @@ def test_mistakes_are_told_before_a_model_is_loaded(
     data = ["--pairs", str(stored / "pairs.parquet"), "--model", str(base)]
     assert main(["critique", *recipe, *data, *options]) == 2
     assert told in capsys.readouterr().err
-
-
-def test_a_judge_that_looks_at_places_only_is_found_out() -> None:
-    first, last = (-1.0, -9.0), (-9.0, -1.0)
-    verdicts = [judge.Verdict(*first, True), judge.Verdict(*last, False)] * 5
-    found = judge.measure(verdicts)
-    assert (found["accuracy"], found["swap_consistent"], found["choose_first"]) == (0.5, 0.0, 1.0)
-    good = judge.measure([judge.Verdict(*first, True), judge.Verdict(*first, False)] * 5)
-    assert (good["accuracy"], good["swap_consistent"], good["choose_first"]) == (1.0, 1.0, 0.5)
-    tied = judge.measure([judge.Verdict(-1.0, -1.0, True), judge.Verdict(-1.0, -1.0, False)])
-    assert (tied["accuracy"], tied["swap_consistent"], tied["probability_first"]) == (0.5, 0, 0.5)
-
-
-def test_judging_scores_answers_alike_in_batches_and_alone(
-    warmed: Path, stored: Path, tmp_path: Path
-) -> None:
-    results = [
-        judge.run(
-            ModelArguments(model=str(warmed)),
-            JudgedPairArguments(pairs=str(stored / "pairs.parquet"), history=1),
-            JudgeArguments(output=str(tmp_path / f"{size}.json"), batch_size=size),
-        )
-        for size in (1, 7)
-    ]
-    one, many = results
-    assert one["pairs"] > 0
-    for name in ("accuracy", "choose_first", "probability_first", "no_state_accuracy"):
-        assert one[name] == pytest.approx(many[name], abs=1e-5)
-    assert json.loads((tmp_path / "7.json").read_text()) == many
-    right = [row[2:] for row in many["verdicts"]]
-    assert sum(map(sum, right)) / (2 * len(right)) == pytest.approx(many["accuracy"])
-    assert [row[:2] for row in many["verdicts"]] == [row[:2] for row in many["no_state_verdicts"]]
-    assert many["admissible_pairs"] == many["pairs"] == len(right)
-    assert many["admissible_accuracy"] == pytest.approx(many["accuracy"])
-
-
-def test_a_judge_holds_out_what_the_model_has_not_seen(
-    warmed: Path, stored: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    def judged(**changes: Any) -> dict[str, Any]:
-        return judge.run(
-            ModelArguments(model=str(warmed)),
-            JudgedPairArguments(pairs=str(stored / "pairs.parquet"), max_pairs=2, **changes),
-            JudgeArguments(output=str(tmp_path / "judge.json")),
-        )
-
-    found = judged()
-    assert (found["history"], found["validation_share"]) == (0, 0.1)
-    assert not caplog.text
-    with pytest.raises(RecipeError, match=r"validation_share=0\.5 is larger than the 0\.1"):
-        judged(validation_share=0.5)
-    with pytest.raises(TrainingData, match="leaves no pair"):
-        judged(validation_share=0.0)
-    judged(history=1)
-    assert "history=0 and is judged with history=1" in caplog.text
 
 
 @pytest.mark.parametrize("name", packaged())

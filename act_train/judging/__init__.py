@@ -1,0 +1,1 @@
+"""Parts of ``act-train judge``: who judges, on which pairs, and what the choices add up to."""

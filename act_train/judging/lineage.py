@@ -1,0 +1,90 @@
+"""Which tasks a model was trained on, as far as the manifests of its stages tell.
+
+A stage's ``run.json`` says which data it read, which share of the tasks it held out, and which
+model it started from. That one's manifest is read as well where its folder is still there, and so
+on. A model from the Hub has no manifest: nothing is known of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
+from act_data.storage.tables import read_pairs, read_trajectories
+from act_data.types import ContrastPair
+from act_envs.types import Task
+from act_train.corpus import is_held_out
+from act_train.data import split_by_task
+from act_train.manifest import recorded
+
+logger = logging.getLogger(__name__)
+
+Stage = Mapping[str, Any]
+"""The arguments of a stage, as its manifest keeps them."""
+
+
+def lineage(model: str) -> list[Stage]:
+    """The stages that made the model in a folder, the last one first; [] where nothing tells.
+
+    Raises:
+        RecipeError: there is a ``run.json`` that is no manifest.
+    """
+    stages: list[Stage] = []
+    seen: set[Path] = set()
+    while model and (folder := Path(model).resolve()) not in seen:
+        seen.add(folder)  # a folder may have been trained over: no stage starts from itself
+        if found := recorded(folder):
+            stages.append(found)
+        model = str(found.get("model", ""))
+    return stages
+
+
+def held_out_share(stages: Iterable[Stage]) -> float | None:
+    """The share of the tasks that all stages held out, None where none of them says."""
+    shares = [stage["validation_share"] for stage in stages if "validation_share" in stage]
+    return min(shares, default=None)
+
+
+def played(stages: Iterable[Stage], pairs: Sequence[ContrastPair]) -> set[str]:
+    """Tasks of these pairs that a pre-training may have played."""
+    worlds = {name for stage in stages for name in _worlds(stage)}
+    return {
+        pair.task_id
+        for pair in pairs
+        if pair.env_id in worlds
+        and not is_held_out(Task(pair.task_id, pair.split, pair.kind, pair.origin))
+    }
+
+
+def read(stages: Iterable[Stage]) -> set[str]:
+    """Tasks of the data that the stages were trained on, where these data are still there."""
+    tasks: set[str] = set()
+    for stage in stages:
+        for path, records in _data(stage):
+            try:
+                one_a_task = {record.task_id: record for record in records(path)}
+            except (DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun) as error:
+                logger.warning(
+                    "the model was trained on %s, which cannot be read (%s): whether its tasks are "
+                    "among those that are judged cannot be told.",
+                    path, error,
+                )  # fmt: skip
+                continue
+            train, _ = split_by_task(list(one_a_task.values()), stage["validation_share"])
+            tasks.update(record.task_id for record in train)
+    return tasks
+
+
+def _worlds(stage: Stage) -> Iterable[str]:
+    return json.loads(stage["worlds"]) if "worlds" in stage else ()
+
+
+def _data(stage: Stage) -> Iterator[tuple[str, Any]]:
+    if "pairs" in stage:
+        yield stage["pairs"], read_pairs
+    if "trajectories" in stage:
+        yield stage["trajectories"], read_trajectories

@@ -1,0 +1,69 @@
+"""Calibration, areas and intervals, by hand and beside scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn.metrics import roc_auc_score
+
+from act_data.analysis.bootstrap import Estimate
+from act_train.judging.calibration import calibration_error, reliability
+from act_train.judging.resampling import Array, Tasks
+from act_train.judging.verified import area
+
+
+def test_calibration_by_hand() -> None:
+    right = np.array([[1.0, 0.0], [1.0, 1.0]])
+    confidence = np.array([[0.52, 0.54], [0.97, 1.0]])
+    tasks = Tasks(["a", "b"])
+    # bin 0.5-0.55: mean confidence 0.53, accuracy 0.5; bin 0.95-1: 0.985 and 1; half each
+    found = calibration_error(right, confidence, tasks)
+    assert found.value == pytest.approx((0.03 + 0.015) / 2)
+    rows = reliability(right, confidence, tasks)
+    assert [row["prompts"] for row in rows] == [2, *[0] * 8, 2]
+    assert (rows[0]["from"], rows[0]["to"], rows[-1]["to"]) == (0.5, 0.55, 1)
+    assert (rows[0]["confidence"], rows[0]["accuracy"]) == (pytest.approx(0.53), 0.5)
+    assert rows[1]["confidence"] is rows[1]["accuracy"] is rows[1]["accuracy_95"] is None
+    assert calibration_error(1 - right[1:], np.ones((1, 2)), Tasks(["a"])).value == 1
+
+
+def test_areas_are_those_of_scikit_learn_with_ties_and_weights() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 12, 80) / 12
+    positive = rng.random(80) < 0.3 + 0.4 * scores
+    names = [f"task {number}" for number in rng.integers(0, 20, 80)]
+    found = area(scores, positive, Tasks(names))
+    assert found is not None
+    assert found.value == pytest.approx(roc_auc_score(positive, scores))
+    assert found.low < found.value < found.high
+
+    weights = rng.integers(1, 4, 80).astype(float)
+
+    class Weighted(Tasks):
+        def of_weights(self, statistic: Callable[[Array], Array]) -> Estimate:
+            return Estimate(float(statistic(weights[None])[0]), 0, 1)
+
+    weighted = area(scores, positive, Weighted(names))
+    assert weighted is not None
+    known = roc_auc_score(positive, scores, sample_weight=weights)
+    assert weighted.value == pytest.approx(known)
+    assert area(scores, np.ones(80, bool), Tasks(names)) is None
+
+
+def test_intervals_are_of_tasks_not_of_pairs() -> None:
+    values = np.tile([0.0, 1.0], 200)
+    alone = Tasks([str(number) for number in range(400)]).ratio(values)
+    alike = np.sort(values)  # twenty to a task, all of which are the same
+    together = Tasks([str(number // 20) for number in range(400)]).ratio(alike)
+    assert alone.value == together.value == 0.5
+    assert together.high - together.low > 3 * (alone.high - alone.low)
+    one = Tasks(["a"] * 3).ratio(np.ones(3))
+    assert (one.value, one.low, one.high) == (1, 0, 1)
+    change = Tasks(["a", "b", "c"]).difference(np.array([-1.0, 0.0, 1.0]))
+    assert change.value == pytest.approx(0)
+    assert -1 <= change.low < 0 < change.high <= 1
