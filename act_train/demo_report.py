@@ -16,9 +16,9 @@ from act_data.prompts import critique_prompt
 from act_data.storage.tables import read_pairs, read_trajectories
 from act_data.types import ContrastPair
 from act_envs import __version__
-from act_train import report
 from act_train.data import split_by_task
 from act_train.evaluate import read_results, summary
+from act_train.reporting import figures, page
 from act_train.statistics import mean_interval
 
 HELD_OUT, HISTORY = 0.25, 1  # of every step: share of the tasks, past turns in the prompt
@@ -115,35 +115,35 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
             f"{_verdict(before, after)}"
         ),
         "tables": {
-            "trajectories": report.table(
+            "trajectories": page.table(
                 ("kind of task", "played", "won"), _kinds(collected["by_kind"])
             ),
-            "mining": report.table(("at the expert's states", "count"), _mining(mined["counts"])),
+            "mining": page.table(("at the expert's states", "count"), _mining(mined["counts"])),
             "judge": _judge_table(judged),
             "evaluation": _evaluation_table(results),
-            "timing": report.table(
+            "timing": page.table(
                 ("step", "seconds"), [(_short(line), f"{s:.0f}") for line, s in seconds.items()]
             ),
         },
         "figures": {
             "kinds": _pair_counts(train, held),
-            "judge": report.bars(
+            "judge": figures.bars(
                 "judge",
                 ["before the critique stage", "after it"],
                 {
                     "state and candidates": [_interval(j, "") for j in (before, after)],
                     "candidates only": [_interval(j, "no_state_") for j in (before, after)],
                 },
-                colours=(report.ACCENT, report.GREY),
+                colours=(figures.ACCENT, figures.GREY),
                 chance=0.5,
             ),
-            "reward": report.curves("reward", {"reward": reward}, ylabel="reward"),
-            "variance": report.curves(
+            "reward": figures.curves("reward", {"reward": reward}, ylabel="reward"),
+            "variance": figures.curves(
                 "variance",
                 {"share": _history(out / "critique", "frac_reward_zero_std")},
                 ylabel="share of groups",
             ),
-            "imitation": report.curves(
+            "imitation": figures.curves(
                 "imitation",
                 {
                     "imitation": _history(out / "imitate", "loss"),
@@ -151,7 +151,7 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
                 },
                 ylabel="loss",
             ),
-            "scores": report.bars(
+            "scores": figures.bars(
                 "scores",
                 list(_PLAYERS.values()),
                 {"score": [_score(results[name]) for name in _PLAYERS]},
@@ -168,7 +168,7 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
         ),
     }
     path = out / "report.html"
-    path.write_text(report.render("report.html", values), encoding="utf-8")
+    path.write_text(page.render("demo.html", values), encoding="utf-8")
     return path
 
 
@@ -217,7 +217,7 @@ def _judge_table(judged: Mapping[str, Mapping[str, Any]]) -> Any:
         (names[name], *(_figure(result[measure]) for measure in measures))
         for name, result in judged.items()
     ]
-    return report.table(
+    return page.table(
         (
             "model",
             "accuracy",
@@ -245,7 +245,7 @@ def _evaluation_table(results: Mapping[str, Mapping[str, Any]]) -> Any:
         for name, result in results.items()
     ]
     header = ("player", "tasks", "score", "95 %", "won", "steps", "not a command", "no action tag")
-    return report.table(header, rows)
+    return page.table(header, rows)
 
 
 def _pair_counts(train: Sequence[ContrastPair], held: Sequence[ContrastPair]) -> Any:
@@ -255,7 +255,7 @@ def _pair_counts(train: Sequence[ContrastPair], held: Sequence[ContrastPair]) ->
         "training": [counted[0][kind] for kind in kinds],
         "held out": [counted[1][kind] for kind in kinds],
     }
-    return report.stacked("kinds", kinds, series)
+    return figures.stacked("kinds", kinds, series)
 
 
 def _one_a_kind(pairs: Sequence[ContrastPair], count: int = 3) -> list[ContrastPair]:

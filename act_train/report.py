@@ -1,177 +1,162 @@
-"""One self-contained HTML file from tables, figures and texts: no script, no network.
+"""``act-train report RUN ...``: runs beside the published numbers, as Markdown and one HTML file.
 
-This module draws and renders; what is shown is decided by its callers.
+A RUN is a folder or a result file; ``ROW=PATH`` says which row of the paper it stands for
+(``il=runs/il``). What lies there goes into the tables: evaluations, answers to questions, judges,
+logs of training stages. Several RUNs of one ROW and protocol are runs of one experiment, and share
+a row. The paper's numbers stand in columns of their own; a row that nobody has run says so. Results
+on other environments, or under other names, have tables of their own.
+
+Equal runs give equal bytes. Left out: a correction for the number of comparisons that are shown.
 """
 
 from __future__ import annotations
 
-import html
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from act_envs.errors import MissingExtra
+from act_data.storage.files import write_text
+from act_envs import __version__
+from act_train.recipe import ReportArguments
+from act_train.reporting import comparisons, judges, tables
+from act_train.reporting.experiments import Experiment, experiments
+from act_train.reporting.learning import learning_curves
+from act_train.reporting.page import render
+from act_train.reporting.published import Paper, paper
+from act_train.reporting.runs import Found, find
+from act_train.reporting.sections import Figure, Section, SideBySide, Table, markdown
 
-if TYPE_CHECKING:
-    from markupsafe import Markup
-    from matplotlib.axes import Axes
+_TITLE = "Agentic Critical Training: runs and published numbers"
 
-INK, SOFT, LINE, GREY = "#1c2430", "#5b6676", "#e2e6ec", "#b9c1cc"
-ACCENT = "#2458a6"
-_SERIES = (ACCENT, "#b4561f", "#3a7d44", "#7a4fa3")
-_TEMPLATES = Path(__file__).parent / "templates"
+Part = Table | Figure | SideBySide
 
 
-def render(template: str, values: Mapping[str, Any]) -> str:
-    """Fill a template of ``act_train/templates``; every value is escaped unless it is Markup.
+def run(arguments: ReportArguments) -> dict[str, Any]:
+    """Write ``report.md`` and ``report.html``.
+
+    Returns:
+        Where they are, and how much they show.
 
     Raises:
-        MissingExtra: jinja2 is not installed.
-        jinja2.UndefinedError: the template names a value that is not given.
+        RecipeError: a run cannot be shown, or the paper has no such backbone.
+        ResultMismatch: a result is damaged.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingExtra(
-            'reports need jinja2. Run: pip install "agentic-critical-training[train]"'
-        ) from error
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
+    known = paper()
+    known.of(arguments.backbone)  # refused before anything is read
+    found = find(arguments.runs, known.methods)
+    rows = experiments(found.results)
+    sections = [
+        _beside_paper(known, arguments.backbone, rows, found),
+        _outcomes(rows),
+        _paired(rows),
+        _judges(found),
+        _learning(found),
+        _episodes(rows, arguments.examples),
+        _sources(rows, found),
+    ]
+    sections = [section for section in sections if section.parts]
+    lead = (
+        f"{len(found.results)} results, {len(found.judgements)} judges and "
+        f"{len(found.trainings)} training stages, beside {known.source}. Intervals hold 95 % and "
+        "come from a bootstrap over tasks."
     )
-    return environment.get_template(template).render(values)
+    footer = f"agentic-critical-training {__version__}. Published numbers: {known.source}."
+    out = Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    written = {"html": out / "report.html", "markdown": out / "report.md"}
+    values = {"title": _TITLE, "lead": lead, "sections": sections, "footer": footer}
+    write_text(written["html"], render("report.html", values))
+    write_text(written["markdown"], markdown(_TITLE, lead, sections))
+    return {
+        **{name: str(path.resolve()) for name, path in written.items()},
+        "results": len(found.results),
+        "judges": len(found.judgements),
+        "training stages": len(found.trainings),
+        "rows of the paper": ", ".join(m for m in known.methods if _has(found, m)) or "none",
+    }
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
-    """An HTML table; columns after the first that hold numbers are set flush right."""
-    from markupsafe import Markup
+def _has(found: Found, label: str) -> bool:
+    return any(one.label == label for one in found.results)
 
-    numeric = [
-        bool(rows) and column > 0 and all(_is_number(row[column]) for row in rows)
-        for column in range(len(header))
+
+def _beside_paper(known: Paper, backbone: str, rows: list[Experiment], found: Found) -> Section:
+    parts: list[Part | None] = [
+        tables.beside_paper(known, table, rows) for table in known.of(backbone)
     ]
-
-    def line(cells: Sequence[object], tag: str) -> str:
-        parts = []
-        for cell, right in zip(cells, numeric, strict=True):
-            kind = ' class="n"' if right else ""
-            parts.append(f"<{tag}{kind}>{html.escape(str(cell))}</{tag}>")
-        return f"<tr>{''.join(parts)}</tr>"
-
-    body = "".join(line(row, "td") for row in rows)
-    return Markup(f"<table><thead>{line(header, 'th')}</thead><tbody>{body}</tbody></table>")
-
-
-def bars(
-    name: str,
-    labels: Sequence[str],
-    series: Mapping[str, Sequence[tuple[float, float, float]]],
-    *,
-    colours: Sequence[str] = _SERIES,
-    chance: float | None = None,
-) -> Markup:
-    """Horizontal bars with intervals.
-
-    Args:
-        name: unique name of the figure within the page.
-        labels: one per group of bars, shown from top to bottom.
-        series: per series one (value, low, high) a label, all in [0, 1].
-        colours: one per series.
-        chance: draws a dashed line at this value.
-    """
-    height = 0.55 + 0.32 * len(labels) * len(series) + 0.15 * len(labels)
-    figure, axes = _axes(height)
-    thickness = 0.8 / len(series)
-    for number, (title, values) in enumerate(series.items()):
-        places = [i + (number - (len(series) - 1) / 2) * thickness for i in range(len(labels))]
-        heights = [value for value, _, _ in values]
-        errors = [[v - low for v, low, _ in values], [high - v for v, _, high in values]]
-        axes.barh(
-            places, heights, 0.86 * thickness, xerr=errors, color=colours[number], label=title,
-            error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2.5},
-        )  # fmt: skip
-        for place, (value, _, high) in zip(places, values, strict=True):
-            axes.text(high + 0.015, place, f"{value:.2f}", va="center", color=SOFT, fontsize=9)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1.12)
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    axes.grid(axis="x", color=LINE)
-    if chance is not None:
-        axes.axvline(chance, color=SOFT, linestyle="--", linewidth=1)
-    if len(series) > 1:
-        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series))
-    return _svg(figure, name)
+    parts.append(judges.interventions(found.judgements, known, backbone))
+    return _section(
+        "Beside the paper",
+        [
+            f"Published: {known.source}, {backbone}, as printed there, in percent. Ours: what was "
+            "measured here, with the models named under “Where it comes from”. The two are not one "
+            "experiment: prompts, step limits and history lengths of the paper are not published.",
+            "“not run”: no result of this row was given. “published only”: a method of others that "
+            "this package does not train.",
+        ],
+        parts,
+    )
 
 
-def stacked(name: str, labels: Sequence[str], series: Mapping[str, Sequence[int]]) -> Markup:
-    """Horizontal stacked counts, one bar a label."""
-    figure, axes = _axes(0.9 + 0.3 * len(labels))
-    start = [0] * len(labels)
-    for colour, (title, counts) in zip((ACCENT, GREY), series.items(), strict=False):
-        axes.barh(labels, counts, 0.68, left=start, color=colour, label=title)
-        start = [a + b for a, b in zip(start, counts, strict=True)]
-    axes.invert_yaxis()
-    axes.grid(axis="x", color=LINE)
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series))
-    return _svg(figure, name)
+def _outcomes(rows: list[Experiment]) -> Section:
+    lists = tables.task_lists(rows)
+    parts: list[Part | None] = []
+    for number, (name, group) in enumerate(lists.items()):
+        parts += [tables.outcomes(name, number, group), tables.failures(group)]
+        parts += [tables.by_part(one) for one in group if one.first.kind == "reasoning"]
+    return _section(
+        "Results",
+        [
+            "In percent, every task once. Strict: answers in the format that was asked for. "
+            "Lenient: a right answer in a wrong format counts as well."
+        ],
+        parts,
+    )
 
 
-def curves(
-    name: str, series: Mapping[str, Sequence[tuple[float, float]]], *, ylabel: str
-) -> Markup:
-    """Lines over training steps: the points faint, their running mean strong."""
-    figure, axes = _axes(2.9)
-    for colour, (title, points) in zip(_SERIES, series.items(), strict=False):
-        steps, values = [step for step, _ in points], [value for _, value in points]
-        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=1)
-        axes.plot(steps, _running_mean(values), color=colour, linewidth=2, label=title)
-    axes.set_xlabel("optimiser step")
-    axes.set_ylabel(ylabel)
-    axes.grid(color=LINE)
-    if len(series) > 1:
-        axes.legend(frameon=False)
-    return _svg(figure, name)
+def _paired(rows: list[Experiment]) -> Section:
+    return _section(
+        "Paired by task",
+        [
+            "Two runs on one task list share what makes a task hard, so that differences task by "
+            "task tell more than two intervals. The p-values are not corrected for their number."
+        ],
+        [comparisons.differences(comparisons.pairs(rows))],
+    )
 
 
-def _running_mean(values: Sequence[float]) -> list[float]:
-    """Mean of the last eighth of the points so far, so that the eye sees the trend."""
-    window = max(1, len(values) // 8)
-    return [
-        sum(part) / len(part)
-        for end in range(1, len(values) + 1)
-        for part in [values[max(0, end - window) : end]]
+def _judges(found: Found) -> Section:
+    if not found.judgements:
+        return _section("Judges", [], [])
+    parts: list[Part | None] = [
+        judges.judged(found.judgements),
+        judges.verified(found.judgements),
+        *judges.diagrams(found.judgements),
     ]
+    text = (
+        "How often a judge names the better of two actions. Without the state, or from the texts "
+        "alone, is what the look of the actions gives away: only what lies above is judgment."
+    )
+    return _section("Judges", [text], parts)
 
 
-def _axes(height: float) -> tuple[Any, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, height), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(LINE)
-    axes.tick_params(colors=SOFT, length=0)
-    axes.xaxis.label.set_color(SOFT)
-    axes.yaxis.label.set_color(SOFT)
-    axes.set_axisbelow(True)
-    return figure, axes
+def _learning(found: Found) -> Section:
+    text = "Faint: what was logged. Strong: the mean of the last eighth of the steps so far."
+    return _section("Learning curves", [text], learning_curves(found.trainings))
 
 
-def _svg(figure: Any, name: str) -> Markup:
-    """The figure as inline SVG, its ids unique to ``name`` and the same in every run."""
-    from markupsafe import Markup
-    from matplotlib import rc_context
-
-    text = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
-    return Markup(text.getvalue()[text.getvalue().index("<svg") :])
+def _episodes(rows: list[Experiment], examples: int) -> Section:
+    text = (
+        "One task as two runs played it, step by step; “≠” marks a step that is not the same. Each "
+        f"run is set against the first on its task list: the {examples} largest gains, and losses. "
+        "Long observations are cut; the result files hold them whole."
+    )
+    return _section("Wins and losses", [text], comparisons.wins_and_losses(rows, examples))
 
 
-def _is_number(cell: object) -> bool:
-    return str(cell)[:1].isdigit() or str(cell)[:1] in "-+.–"
+def _sources(rows: list[Experiment], found: Found) -> Section:
+    return _section("Where it comes from", [], tables.sources(rows, found.trainings))
+
+
+def _section(title: str, paragraphs: list[str], parts: Iterable[Part | None]) -> Section:
+    return Section(title, tuple(paragraphs), tuple(part for part in parts if part is not None))

@@ -1,17 +1,18 @@
-"""The report's parts: escaped, self-contained, the same in every run."""
+"""The parts of pages: escaped, self-contained, the same in every run."""
 
 from __future__ import annotations
 
 import re
+from importlib.resources import files
 
 import jinja2
 import pytest
 
-from act_train import report
+from act_train.reporting import figures, page
 
 
 def test_tables_escape_text_and_set_numbers_right() -> None:
-    shown = str(report.table(("who", "score"), [("<b>&", "0.25"), ("you", "+1")]))
+    shown = str(page.table(("who", "score"), [("<b>&", "0.25"), ("you", "+1")]))
     assert "&lt;b&gt;&amp;" in shown
     assert '<td class="n">0.25</td>' in shown
     assert '<th class="n">score</th>' in shown
@@ -20,13 +21,13 @@ def test_tables_escape_text_and_set_numbers_right() -> None:
 
 def test_a_template_misses_nothing_and_escapes_everything() -> None:
     with pytest.raises(jinja2.UndefinedError):
-        report.render("report.html", {"title": "x"})
+        page.render("demo.html", {"title": "x"})
 
 
 def test_figures_are_inline_deterministic_and_do_not_share_ids() -> None:
     def draw(name: str) -> str:
         values = {"score": [(0.5, 0.4, 0.7), (0.1, 0.0, 0.2)]}
-        return str(report.bars(name, ["a", "b"], values, chance=0.5))
+        return str(figures.bars(name, ["a", "b"], values, chance=0.5))
 
     first, second = draw("one"), draw("two")
     assert first == draw("one")
@@ -39,8 +40,18 @@ def test_figures_are_inline_deterministic_and_do_not_share_ids() -> None:
 
 
 def test_curves_and_counts_draw_what_they_are_given() -> None:
-    lines = str(report.curves("c", {"a": [(1, 0.5), (2, 0.25)], "b": []}, ylabel="loss"))
+    lines = str(figures.curves("c", {"a": [(1, 0.5), (2, 0.25)], "b": []}, ylabel="loss"))
     assert "loss" in lines
     assert "optimiser step" in lines
-    counts = str(report.stacked("s", ["x", "y"], {"in": [1, 2], "out": [3, 4]}))
+    points = [(0.6, 0.5, 0.4, 0.7, 30), (0.9, 0.95, 0.9, 1.0, 1200)]
+    assert "1,200" in str(figures.reliability("r", points))
+    counts = str(figures.stacked("s", ["x", "y"], {"in": [1, 2], "out": [3, 4]}))
     assert ">out<" in counts
+
+
+def test_figures_take_the_colours_of_their_page() -> None:
+    drawn = str(figures.curves("c", {"a": [(1, 0.5), (2, 0.25)]}, ylabel="loss"))
+    assert re.search(r"stroke: var\(--series-1, #\w{6}\)", drawn)
+    sheet = (files("act_train") / "templates" / "page.html").read_text()
+    for name in set(re.findall(r"var\((--[\w-]+)", drawn)):
+        assert sheet.count(f"{name}:") == 2  # by day and by night
