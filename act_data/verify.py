@@ -192,7 +192,9 @@ class Verifier:
         counts: Counter[str] = Counter(dict.fromkeys(_COUNTS, 0))
         rows = []
         for pairs in _reached(env, task.pairs):
-            judged = task.judged.intersection(pair.pair_id for pair in pairs)
+            judged: Set[str] = frozenset()
+            if self.hindsight or self.informed:
+                judged = task.judged.intersection(pair.pair_id for pair in pairs)
             for pair, facts in zip(pairs, self._facts(env, pairs, judged), strict=True):
                 for name in _counted(facts):
                     counts[name] += 1
@@ -206,7 +208,7 @@ class Verifier:
         action = pairs[0].expert_action
         alternatives = [pair.alternative_action for pair in pairs]
         expert, *others = env.consequences([action, *alternatives])
-        here = env.snapshot() if (self.hindsight or self.informed) and judged else None
+        here = env.snapshot() if judged else None
         hindsight, informed = self._readers(env, pairs[0]) if here else (None, None)
         for pair, alternative, other in zip(pairs, alternatives, others, strict=True):
             known = seen = commute = None

@@ -165,11 +165,12 @@ class NativeSimulator:
 
     def consequences(self, task: Task, actions: Sequence[str]) -> list[tuple[Outcome, bytes]]:
         engine, given = self._running(), []
-        here = engine.state
+        self.fingerprint()
+        here, spelt = engine.state, self._spelt
         for action in actions:
             observation, valid = engine.step(self.canonical(action) if self._either else action)
             given.append((self._outcome(observation, valid=valid), self.fingerprint()))
-            engine.state = here
+            engine.state, self._spelt = here, spelt  # which each differs from in little
         return given
 
     def canonical(self, action: str) -> str:
