@@ -1,7 +1,7 @@
 """Many tasks played at once in a vector environment, and handed out in their order.
 
 An answer that only the lenient reader can read parts an episode in two: the strict one, in which
-it is played as the text that it is, and the lenient one, in which it is played as it was meant.
+it is a step that nothing comes of, and the lenient one, in which it is played as it was meant.
 The second is played only where there is such an answer, with the same answers up to it.
 """
 
@@ -66,10 +66,9 @@ class Attempt:
         return AgentState(self.goal, now, tuple(zip(before, done, strict=True)))
 
     def read(self, sample: Sample) -> str:
-        """What an answer does."""
-        if self.lenient:
-            sample = Sample(sample.text, read_leniently(sample.text), sample.fault)
-        return played(sample)
+        """What an answer does: nothing, where its reader finds no action in it."""
+        action = read_leniently(sample.text) if self.lenient else sample.action
+        return _NOTHING if action is None else played(Sample(sample.text, action, sample.fault))
 
     def outcome(self) -> dict[str, Any]:
         """How it went; the first turn is what was seen at the start."""

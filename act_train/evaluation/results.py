@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from act_data.errors import RunLocked
+from act_data.runs.run import digest
 from act_envs.types import Task
 from act_train.errors import ResultMismatch
 
 Line = dict[str, Any]
+
+_SAME = ("env", "env_kwargs", "split", "task_list", "policy", "revision", "prompt_version", "seed")
 
 
 def read_results(path: str | Path) -> list[Line]:
@@ -33,12 +36,24 @@ def read_results(path: str | Path) -> list[Line]:
     lines = list(_complete(path, path.read_bytes()))
     if not lines:
         raise ResultMismatch(f"{path} holds no result. Let act-train evaluate go on with it.")
+    first = lines[0]
     for number, line in enumerate(lines, 1):
-        if not line.keys() >= {"env", "task_id", "task_list", "policy"}:
+        if not line.keys() >= {*_SAME, "task_id", "tasks"}:
             raise ResultMismatch(
                 f"line {number} of {path} is no line of act-train evaluate: it has the keys "
                 f"{', '.join(sorted(line))[:80]}. Choose another file."
             )
+        if other := [key for key in _SAME if line[key] != first[key]]:
+            raise ResultMismatch(
+                f"line {number} of {path} is of another evaluation than the first: {other[0]} is "
+                f"{line[other[0]]!r}, not {first[other[0]]!r}. Evaluate into a file of its own."
+            )
+    names = [line["task_id"] for line in lines]
+    whole = len(lines) == first["tasks"]
+    if len(set(names)) < len(names) or (whole and digest(names) != first["task_list"]):
+        raise ResultMismatch(
+            f"{path} does not hold every task of its list once, in order. Evaluate again."
+        )
     return lines
 
 
@@ -89,6 +104,7 @@ def opened(path: Path, request: Mapping[str, Any], tasks: Sequence[Task]) -> Ite
         raw = file.read()
         lines = list(_complete(path, raw))
         _check(path, lines, request, tasks)
+        _check_torn(path, raw[raw.rfind(b"\n") + 1 :], request)
         file.truncate(raw.rfind(b"\n") + 1)
         yield ResultFile(lines, request, file)
 
@@ -107,6 +123,19 @@ def _check(
     if len(lines) > len(tasks):
         raise ResultMismatch(
             f"{path} holds {len(lines)} tasks, and {len(tasks)} are asked for. "
+            "Choose another output, or delete the file."
+        )
+
+
+def _check_torn(path: Path, rest: bytes, request: Mapping[str, Any]) -> None:
+    """Refuse to cut off what no line of results begins with."""
+    whole = None
+    with contextlib.suppress(ValueError):
+        whole = json.loads(rest)
+    ours = rest.startswith(b'{"') if whole is None else isinstance(whole, dict)
+    if rest and not (ours and (whole is None or whole.keys() >= request.keys())):
+        raise ResultMismatch(
+            f"{path} ends with something that is no result: {rest[:40]!r}. "
             "Choose another output, or delete the file."
         )
 
