@@ -13,7 +13,8 @@ is not known here for every model; who trains on it compares first (``act_train.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,33 +96,41 @@ def pack(
     prompt_mask: torch.Tensor,
     completion_ids: torch.Tensor,
     completion_mask: torch.Tensor,
+    *,
+    hidden: int,
 ) -> Packed:
-    """Pack continuations of equal prompts into a row each.
+    """Pack continuations of equal prompts into rows.
+
+    Attention costs the square of a row's length, so there are as many continuations in a row as
+    cost least in all: with long ones perhaps one alone.
 
     Args:
         prompt_ids: (B, P), padded on the left.
         prompt_mask: (B, P), 1 for tokens; at least one in each row.
         completion_ids: (B, C), padded on the right.
         completion_mask: (B, C), 1 for tokens.
+        hidden: width of the model, by which the cost of a token is reckoned.
     """
     device = prompt_ids.device
     prompts = [row[mask.bool()].tolist() for row, mask in _rows(prompt_ids, prompt_mask)]
     scored = completion_mask.bool()
     answers = [row[mask.bool()].tolist() for row, mask in _rows(completion_ids, completion_mask)]
-    lines: dict[tuple[int, ...], _Line] = {}
+    lines: list[_Line] = []
+    open_: dict[tuple[int, ...], int] = {}
     row: list[int] = []
     column: list[int] = []
-    numbers: dict[tuple[int, ...], int] = {}
+    most = _in_a_row(prompts, answers, hidden)
     for prompt, answer in zip(map(tuple, prompts), answers, strict=True):
-        line = lines.setdefault(prompt, _Line(prompt))
-        number = numbers.setdefault(prompt, len(numbers))
-        column += line.add(answer)
-        row += [number] * len(answer)
-    width = max(len(line.tokens) for line in lines.values())
+        if prompt not in open_ or lines[open_[prompt]].count == most:
+            open_[prompt] = len(lines)
+            lines.append(_Line(prompt))
+        column += lines[open_[prompt]].add(answer)
+        row += [open_[prompt]] * len(answer)
+    width = max(1, *(len(line.tokens) for line in lines))
     ids = torch.zeros(len(lines), width, dtype=torch.long)
     positions, segments = torch.zeros_like(ids), torch.full_like(ids, -1)
     labels = torch.full_like(ids, NOT_SCORED)
-    for number, line in enumerate(lines.values()):
+    for number, line in enumerate(lines):
         length = len(line.tokens)
         ids[number, :length] = torch.tensor(line.tokens)
         positions[number, :length] = torch.tensor(line.positions)
@@ -144,6 +153,20 @@ def pack(
     )
 
 
+def _in_a_row(
+    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], hidden: int
+) -> int:
+    """How many continuations of a prompt a row takes, so that all cost least."""
+    group = max(Counter(map(tuple, prompts)).values())
+    prompt, answer = (max(map(len, rows)) for rows in (prompts, answers))
+
+    def cost(count: int) -> float:
+        length = prompt + count * (answer + 1)
+        return -(-group // count) * length * (6 * hidden + length)
+
+    return min(range(1, group + 1), key=cost)
+
+
 class _Line:
     """A row that grows: a prompt, and what follows it."""
 
@@ -152,17 +175,17 @@ class _Line:
         self.tokens = list(prompt[:-1])
         self.positions = list(range(len(self.tokens)))
         self.segments = [0] * len(self.tokens)
-        self._count = 0
+        self.count = 0
 
     def add(self, answer: Sequence[int]) -> range:
         """Append a continuation; the columns of its tokens."""
         if not answer:
             return range(0)
         begin, length = len(self.tokens), 1 + len(answer)
-        self._count += 1
+        self.count += 1
         self.tokens += [self._prompt[-1], *answer]
         self.positions += range(len(self._prompt) - 1, len(self._prompt) - 1 + length)
-        self.segments += [self._count] * length
+        self.segments += [self.count] * length
         return range(begin + 1, begin + length)
 
 
@@ -170,6 +193,7 @@ def _rows(ids: torch.Tensor, mask: torch.Tensor) -> zip[tuple[torch.Tensor, torc
     return zip(ids.cpu(), mask.cpu(), strict=True)
 
 
+@torch.no_grad()
 def generate(
     model: Any,
     input_ids: torch.Tensor,
@@ -189,9 +213,10 @@ def generate(
     """
     plain: Callable[..., Any] = call or model.generate
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-    first, same = distinct(input_ids)
-    if input_ids.shape[1] < 2 or len(first) == len(input_ids):
+    if input_ids.shape[1] < 2 or not _simple(model, options):
         return plain(**inputs, **options)
+    # Also where no prompt is repeated: processes that share a model must all do the same.
+    first, same = distinct(torch.cat([input_ids, attention_mask], 1))
     mask = attention_mask[first, :-1]  # all but the last token, which generate() begins with
     done = model(
         input_ids=input_ids[first, :-1],
@@ -206,6 +231,23 @@ def generate(
         cache.reorder_cache(same)
         cache.layers = [_Roomy(it) if type(it) is DynamicLayer else it for it in cache.layers]
     return plain(**inputs, past_key_values=cache, **options)
+
+
+def _simple(model: Any, options: Mapping[str, Any]) -> bool:
+    """Whether an answer follows from each row alone, and from a cache that only grows."""
+    config = options.get("generation_config") or model.generation_config
+    usual = {
+        "num_beams": (None, 1), "num_return_sequences": (None, 1), "use_cache": (None, True),
+        "cache_implementation": (None,), "prompt_lookup_num_tokens": (None,),
+    }  # fmt: skip
+    if any(
+        options.get(name, getattr(config, name, None)) not in values
+        for name, values in usual.items()
+    ):
+        return False
+    others = {"past_key_values", "assistant_model", "custom_generate", "inputs_embeds"}
+    tensors = any(isinstance(value, torch.Tensor) for value in options.values())
+    return not tensors and others.isdisjoint(options)
 
 
 class _Roomy(DynamicLayer):
@@ -226,7 +268,10 @@ class _Roomy(DynamicLayer):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Append, and give all keys and values."""
-        if self.keys is not self._shown:  # somebody has put others there, as beam search does
+        if not self.is_initialized:  # after reset()
+            self.lazy_initialization(key_states, value_states)
+            self._hold(key_states[..., :0, :], value_states[..., :0, :])
+        elif self.keys is not self._shown:  # cropped, or put into another order
             assert self.keys is not None
             assert self.values is not None
             self._hold(self.keys, self.values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,8 @@ def test_each_prompt_is_computed_once(folder: Path, tmp_path: Path) -> None:
         run.model.model.register_forward_pre_hook(note, with_kwargs=True)
         run.train()
     assert rows[GRPOTrainer] == [8, 8, 8, 8]
-    assert rows[SharedPrefixGRPOTrainer] == [2, 2, 8, 2, 2]  # once both ways, to compare
+    # The first answers are scored both ways, to compare.
+    assert rows[SharedPrefixGRPOTrainer] == [2, 8, 2, 2, 2, 2]
 
 
 def odd(tokenizer: Any, why: str) -> Qwen3ForCausalLM:
@@ -149,20 +150,47 @@ def odd(tokenizer: Any, why: str) -> Qwen3ForCausalLM:
     return model(tokenizer, attention_dropout=0.3)
 
 
-@pytest.mark.parametrize("why", ["window", "dropout"])
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [("window", "not all of its layers see all of the text"), ("dropout", "drops out activations")],
+)
 def test_where_it_is_not_exact_it_turns_itself_off(
-    why: str, tokenizer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    why: str, said: str, tokenizer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = trainer(SharedPrefixGRPOTrainer, odd(tokenizer, why), tmp_path, tokenizer)
-    with caplog.at_level(logging.WARNING, "act_train.shared_prefix"):
-        run.train()
+    run.train()
     assert run.shares is False
     (record,) = [r for r in caplog.records if r.name == "act_train.shared_prefix"]
-    assert "other numbers for packed rows" in record.getMessage()
+    assert said in record.getMessage()
     if why == "window":
         theirs = trainer(GRPOTrainer, odd(tokenizer, why), tmp_path, tokenizer)
         theirs.train()
         torch.testing.assert_close(weights(run), weights(theirs), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [0.01, math.nan])
+def test_other_numbers_turn_it_off(
+    wrong: float, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    run = trainer(SharedPrefixGRPOTrainer, folder, tmp_path)
+    plain = run._scored
+    monkeypatch.setattr(run, "_scored", lambda *given: [part + wrong for part in plain(*given)])
+    run.train()
+    assert run.shares is False
+    assert "other numbers for packed rows" in caplog.text
+
+
+def test_steps_learn_from_the_rows_that_they_would_learn_from(folder: Path, tmp_path: Path) -> None:
+    """Several steps of the optimizer from one generation: rows stay in their step."""
+    changes = {"steps_per_generation": 4, "per_device_train_batch_size": 4, "max_steps": 8}
+    told = []
+    for kind in (GRPOTrainer, SharedPrefixGRPOTrainer):
+        run = trainer(kind, folder, tmp_path, **changes)
+        run.train()
+        told.append(losses(run))
+    assert getattr(run, "shares", False)
+    assert told[1] == pytest.approx(told[0], rel=1e-4, abs=1e-6)
 
 
 def test_attention_without_masks_turns_it_off(
@@ -187,7 +215,7 @@ def test_a_row_sees_its_prompt_and_itself() -> None:
     prompts = torch.tensor([[7, 8, 9], [0, 0, 5], [7, 8, 9]])
     answers = torch.tensor([[1, 2], [3, 0], [4, 0]])
     packed = shared_prefix.pack(
-        prompts, (prompts > 0).long(), answers, torch.tensor([[1, 1], [0, 0], [1, 0]])
+        prompts, (prompts > 0).long(), answers, torch.tensor([[1, 1], [0, 0], [1, 0]]), hidden=32
     )
     assert packed.input_ids.tolist() == [[7, 8, 9, 1, 2, 9, 4], [0] * 7]
     assert packed.position_ids[0].tolist() == [0, 1, 2, 3, 4, 2, 3]
@@ -202,7 +230,7 @@ def test_a_row_sees_its_prompt_and_itself() -> None:
     assert packed.unpacked(values).tolist() == [[2, 3], [0, 0], [5, 0]]
 
 
-def test_generation_is_the_same_and_a_single_prompt_is_left_alone(folder: Path) -> None:
+def test_generation_is_the_same(folder: Path) -> None:
     plain = Qwen3ForCausalLM.from_pretrained(folder, dtype="float32").eval()
     ids = torch.tensor([[0, 0, 5, 9, 7], [3, 6, 8, 4, 9], [0, 0, 5, 9, 7], [0, 0, 5, 9, 7]])
     mask = torch.tensor([[0, 0, 1, 1, 1], [1] * 5, [0, 0, 1, 1, 1], [0, 0, 1, 1, 1]])
@@ -213,13 +241,37 @@ def test_generation_is_the_same_and_a_single_prompt_is_left_alone(folder: Path) 
     found = shared_prefix.generate(plain, ids, mask, **options)
     assert found.tolist() == expected.tolist()
     assert len({tuple(row) for row in found[[0, 2, 3]].tolist()}) > 1
-    caches: list[Any] = []
+    torch.manual_seed(1)
+    again = shared_prefix.generate(plain, ids, 1 - (ids == 9).long(), **options)  # other masks
+    assert again.tolist() != found.tolist()
 
-    def call(**inputs: Any) -> None:
-        caches.append(inputs.get("past_key_values"))
 
-    shared_prefix.generate(plain, ids[:2], mask[:2], call=call)
-    assert caches == [None]
+@pytest.mark.parametrize("option", [{"num_beams": 2}, {"use_cache": False}])
+def test_what_needs_more_than_a_growing_cache_is_left_alone(
+    option: dict[str, Any], folder: Path
+) -> None:
+    plain = Qwen3ForCausalLM.from_pretrained(folder, dtype="float32").eval()
+    ids = torch.tensor([[3, 6, 8, 4, 9]] * 2)
+    options = {"max_new_tokens": 4, "pad_token_id": 0, **option}
+    expected = plain.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **options)
+    found = shared_prefix.generate(plain, ids, torch.ones_like(ids), **options)
+    assert found.tolist() == expected.tolist()
+
+
+def test_equal_ids_with_other_masks_are_other_prompts() -> None:
+    rows = torch.tensor([[3, 5, 1, 1], [3, 5, 0, 1], [3, 5, 1, 1]])
+    first, same = shared_prefix.distinct(rows)
+    assert (first.tolist(), same.tolist()) == ([0, 1], [0, 1, 0])
+
+
+def test_long_answers_get_rows_of_their_own() -> None:
+    prompts, answers = torch.full((4, 9), 5), torch.full((4, 300), 6)
+    packed = shared_prefix.pack(
+        prompts, torch.ones_like(prompts), answers, torch.ones_like(answers), hidden=32
+    )
+    assert len(packed.input_ids) == 4
+    values = torch.arange(4.0)[:, None].expand(4, packed.input_ids.shape[1] - 1)
+    assert packed.unpacked(values)[:, 0].tolist() == [0, 1, 2, 3]
 
 
 def _signature(method: Any) -> str:
@@ -227,6 +279,8 @@ def _signature(method: Any) -> str:
 
 
 PINNED = {
+    "_generate_single_turn": "(self, prompt_ids, images, multimodal_fields, num_generations, "
+    "has_tool_images=False)",
     "_prepare_inputs": "(self, generation_batch: dict[str, torch.Tensor | Any]) -> "
     "dict[str, torch.Tensor | Any]",
     "_get_per_token_logps_and_entropies": "(self, model, input_ids, attention_mask, "
