@@ -213,20 +213,22 @@ def generate(
     """
     plain: Callable[..., Any] = call or model.generate
     inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-    if input_ids.shape[1] < 2 or not _simple(model, options):
+    if not _simple(model, options):
         return plain(**inputs, **options)
-    # Also where no prompt is repeated: processes that share a model must all do the same.
+    # Also where that saves nothing (no prompt is repeated, or all are one token long): processes
+    # that share the parameters of a model must all compute as often, or they wait for ever.
     first, same = distinct(torch.cat([input_ids, attention_mask], 1))
-    mask = attention_mask[first, :-1]  # all but the last token, which generate() begins with
+    known = max(1, input_ids.shape[1] - 1)  # all but the last token, which generate() begins with
+    mask = attention_mask[first, :known]
     done = model(
-        input_ids=input_ids[first, :-1],
+        input_ids=input_ids[first, :known],
         attention_mask=mask,
         position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
         use_cache=True,
         logits_to_keep=1,
     )
     # Pure state-space models have none of that name, and compute the prompts anew.
-    cache = done.get("past_key_values")
+    cache = done.get("past_key_values") if known < input_ids.shape[1] else None
     if cache is not None:
         cache.reorder_cache(same)
         cache.layers = [_Roomy(it) if type(it) is DynamicLayer else it for it in cache.layers]

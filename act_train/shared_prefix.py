@@ -49,10 +49,6 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):
         self.shares: bool | None = None
         if reason := _obstacle(self.model, is_vlm=self._is_vlm):
             self._turn_off(reason)
-        plugin = self.accelerator.state.deepspeed_plugin
-        if plugin is not None and plugin.zero_stage == 3:
-            # Every process must run the same passes; that they do here is not shown yet.
-            self._turn_off("the parameters are sharded (ZeRO-3)")
         size, group = self.args.per_device_train_batch_size, self.num_generations or 1
         if size % group:
             logger.warning(

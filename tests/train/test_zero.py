@@ -1,4 +1,4 @@
-"""DeepSpeed for real: two processes, and sharded optimizer states (ZeRO-2)."""
+"""DeepSpeed for real: two processes, sharded optimizer states (ZeRO-2) and parameters (ZeRO-3)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,8 @@ CONFIG = {
 
 
 @pytest.mark.timeout(900)  # the first start on a machine compiles a part of DeepSpeed
-@pytest.mark.parametrize("stage", [2])
-def test_prompts_computed_once_give_the_same_training(
-    stage: int, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
+@pytest.mark.parametrize("stage", [2, 3])
+def test_training_is_that_of_trl(stage: int, tmp_path: Path, pytestconfig: pytest.Config) -> None:
     tokenizer = make_tokenizer(PROMPTS, 300)
     make_model(tokenizer, hidden=64, layers=2, seed=0).save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
