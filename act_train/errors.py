@@ -18,7 +18,11 @@ class NothingToLearn(ActError):
 
 
 class ResultMismatch(ActError):
-    """A result file holds the episodes of another request."""
+    """A result file holds the episodes of another request, is damaged, or cannot be paired."""
+
+
+class GradingFailed(ActError):
+    """The process that grades answers is gone."""
 
 
 class DemoFailed(ActError):

@@ -1,102 +1,102 @@
 """The answer in what a model says, read strictly and leniently.
 
 Strictly: in the format that was asked for, after the reasoning. Leniently: wherever a reader would
-find it, so that a right answer in a wrong format is seen as such. Of several the last one counts.
+find it, so that a right answer in a wrong format is seen as such. Of several the last one counts,
+and one that names two is no answer. Letters are read by :mod:`act_train.reasoning.letters`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
-_BARE_BOX = re.compile(r"\\boxed\s+([^\s${}\\]+)")
-_SAID = re.compile(r"\b(?:answer|result)\b(?:\s+is|\s*[:=])+[ \t*]*(?P<rest>\S.*)", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"[.;](?=\s|$)")
-_FORMULA = re.compile(r"\$\$?(.+?)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
+from act_data.prompts import spoken
 
-_LETTER_LINE = re.compile(r"^\s*Answer:\s*([A-D])\s*$", re.MULTILINE)
-# "The answer is **(B)**", "Answer: B)", "\boxed{\text{B}}", "option B is correct": any of these.
-_LETTER = re.compile(
-    r"\b(?:answer|choice|option)\b(?:\s+(?:is|must be|would be))?\W*(?:option\W+)?(?P<said>[A-D])\b"
-    r"(?!['’]|\s+(?:is|are|was)\s+(?:not|wrong|incorrect))"
-    r"|\\boxed\s*\{\W*(?:text\W+|mathrm\W+)?(?P<boxed>[A-D])\W*\}"
-    r"|^\W*(?P<alone>[A-D])\W*$",
-    re.MULTILINE,
+_BRACE = re.compile(r"(\\(?:boxed|fbox)\s*\{)|\\.|[{}]", re.DOTALL)
+_BARE_BOX = re.compile(r"\\boxed\s*([^\s${}\\]+)")
+# Between boxes that hold one answer together: "\boxed{1} and \boxed{2}".
+_BETWEEN = re.compile(
+    r"(?:[ \n$]|\\[,;: ()\[\]]|\\q?quad)*"
+    r"(?:(?:,|\\text\{\s*(?:and|or)\s*\}|\band\b|\bor\b)(?:[ \n$]|\\[,;: ()\[\]]|\\q?quad)*)+|"
 )
-_ANY_CASE = re.compile(r"\b(answer|choice|option)\b", re.IGNORECASE)
+SAID = re.compile(r"\b(?:answer|result)\b(?:\s+is|\s*[:=])+[ \t*]*(?P<rest>\S.*)", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.;](?=\s|$)")
+_FORMULA = re.compile(r"\$\$?(.{1,400}?)\$\$?|\\\((.{1,400}?)\\\)|\\\[(.{1,400}?)\\\]", re.DOTALL)
+_NUMBER = re.compile(r"(?:(?<![\w)])[-−])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")
 
 
-def spoken(text: str) -> str | None:
-    """What follows the reasoning; None where that never ends."""
-    answer = text.rpartition("</think>")[2]
-    return None if "<think>" in answer else answer
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A ``\\boxed{...}``: what it holds, None where it is cut, and where it begins and ends."""
+
+    content: str | None
+    start: int
+    end: int
 
 
 def read_formula(text: str) -> tuple[str | None, str | None]:
     """The formula that answers a problem, read strictly and leniently.
 
-    Strictly it is the content of the last ``\\boxed{...}`` whose braces close, nested ones
-    included. Leniently it may stand in the reasoning, in a box without braces, after "the answer
-    is", in the last formula or in the last number.
+    Strictly it is the content of the last ``\\boxed{...}``, or a list where several are joined by
+    "and", "or" or a comma; a last box whose braces do not close was cut, and is no answer.
+    Leniently it may stand in reasoning that has ended, before a cut box, in a box without braces,
+    after "the answer is", in the last formula or in the last number.
     """
     answer = spoken(text)
     if answer is None:
-        return None, _last_box(text) or _said(text)
-    strict = _last_box(answer)
-    return strict, strict or _said(answer) or _last_box(text)
+        return None, None
+    strict = _boxed(answer, cut=False)
+    return strict, strict or _boxed(answer, cut=True) or _said(answer) or _boxed(text, cut=True)
 
 
-def read_letter(text: str) -> tuple[str | None, str | None]:
-    """The letter that answers a question with options, read strictly and leniently.
+def boxes(text: str) -> list[Box]:
+    """The boxes that are not empty, in the order in which they begin."""
+    return sorted((box for box in _scanned(text) if box.content != ""), key=lambda box: box.start)
 
-    Strictly it is the last line ``Answer: LETTER``. Leniently it may be boxed, in words, in
-    brackets, or alone on a line.
+
+def _scanned(text: str) -> Iterator[Box]:
+    """All boxes, in one pass; ``\\{`` and ``\\}`` are signs, and no braces."""
+    opened: list[tuple[bool, re.Match[str]]] = []
+    for brace in _BRACE.finditer(text):
+        if brace[0] == "}" and opened:
+            is_box, begin = opened.pop()
+            if is_box:
+                inside = text[begin.end() : brace.start()].strip()
+                yield Box(inside, begin.start(), brace.end())
+        elif brace[1] or brace[0] == "{":
+            opened.append((brace[1] is not None, brace))
+    for is_box, begin in opened:
+        if is_box:
+            yield Box(None, begin.start(), len(text))
+
+
+def _boxed(text: str, *, cut: bool) -> str | None:
+    """What the last box holds, with those that are joined to it.
+
+    Args:
+        text: what was said.
+        cut: whether a cut box may follow.
     """
-    answer = spoken(text)
-    found = _LETTER_LINE.findall(answer) if answer is not None else []
-    if found:
-        return found[-1], found[-1]
-    plain = _ANY_CASE.sub(lambda word: word[0].lower(), text if answer is None else answer)
-    named = [match[match.lastgroup or 0] for match in _LETTER.finditer(plain)]
-    return None, named[-1] if named else None
-
-
-def _last_box(text: str) -> str | None:
-    boxes = [content for content in map(str.strip, _boxes(text)) if content]
-    return boxes[-1] if boxes else None
-
-
-def _boxes(text: str) -> Iterator[str]:
-    """Contents of the boxes that are closed, in order."""
-    for opened in _BOX.finditer(text):
-        end = _closing(text, opened.end())
-        if end is not None:
-            yield text[opened.end() : end]
-
-
-def _closing(text: str, start: int) -> int | None:
-    """Where the brace that was opened before ``start`` is closed; ``\\{`` and ``\\}`` are signs."""
-    depth = 1
-    at = start
-    while at < len(text):
-        if text[at] == "\\":
-            at += 1
-        elif text[at] == "{":
-            depth += 1
-        elif text[at] == "}":
-            depth -= 1
-            if not depth:
-                return at
-        at += 1
-    return None
+    found = boxes(text)
+    if not cut and found and found[-1].content is None:
+        return None
+    joined: list[str] = []
+    after = 0
+    for box in reversed(found):
+        if box.content is None:
+            continue
+        if joined and (box.end > after or not _BETWEEN.fullmatch(text, box.end, after)):
+            break
+        joined.append(box.content)
+        after = box.start
+    return ", ".join(dict.fromkeys(reversed(joined))) or None
 
 
 def _said(text: str) -> str | None:
     if bare := _BARE_BOX.findall(text):
         return bare[-1].rstrip(".,;")
-    if said := list(_SAID.finditer(text)):
+    if said := list(SAID.finditer(text)):
         rest = _SENTENCE_END.split(said[-1]["rest"], maxsplit=1)[0].strip(" *")
         formula = _FORMULA.search(rest)
         return (next(filter(None, formula.groups())) if formula else rest).strip() or None

@@ -40,6 +40,7 @@ class Question:
         prompt: what is asked.
         key: the right answer: LaTeX, or a letter.
         source: a hash of the question and its answer, the same for every order of the options.
+        options: what one letter each stands for, in the order of the prompt; none of a problem.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Question:
     prompt: str
     key: str
     source: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,15 @@ def gpqa_question(row: Mapping[str, Any], seed: int) -> Question:
     name = str(row["Record ID"])
     options = [str(row[column]).strip() for column in ("Correct Answer", *_WRONG)]
     order = np.random.default_rng(seed_of("gpqa", seed, name)).permutation(len(options))
+    shown = tuple(options[at] for at in order)
     return Question(
         name=name,
         subject=str(row["High-level domain"]),
         level="",
-        prompt=choice_prompt(str(row["Question"]).strip(), [options[at] for at in order]),
+        prompt=choice_prompt(str(row["Question"]).strip(), shown),
         key=LETTERS[int(np.flatnonzero(order == 0)[0])],
         source=digest([row["Question"], *options]),
+        options=shown,
     )
 
 

@@ -17,12 +17,13 @@ import datasets
 from datasets.exceptions import DatasetNotFoundError
 
 from act_data.errors import DataCorrupt, DataNotFound
-from act_data.policies.base import Sample
+from act_data.policies.base import Query, Sample
 from act_envs.errors import UnknownArgument
 from act_train import reason, tiny
 from act_train.cli import main
 from act_train.errors import RecipeError, ResultMismatch
-from act_train.reasoning.models import Asked, make_chat
+from act_train.reasoning.grader import GRADER_VERSION
+from act_train.reasoning.models import find_model
 from act_train.reasoning.questions import LETTERS, choice_prompt, load, math_prompt
 from act_train.recipe import ReasonArguments, TinyArguments
 
@@ -63,25 +64,27 @@ def read(path: Path) -> list[dict[str, Any]]:
 class Planted:
     """Knows how to divide, but boxes only even results; told to die, it does."""
 
-    name, revision, at_once = "planted", "", 1
+    name, revision = "planted", ""
+    needs_admissible = needs_effects = False
 
     def __init__(self, lives: int = 1000) -> None:
         self.sampling: dict[str, Any] = {"temperature": 0.0}
+        self.engine: dict[str, Any] = {}
         self.lives = lives
-        self.asked: list[Asked] = []
+        self.asked: list[Query] = []
 
-    def ask(self, questions: Sequence[Asked]) -> list[Sample]:
-        self.asked += questions
+    def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+        self.asked += queries
         self.lives -= 1
         if self.lives < 0:
             raise KeyboardInterrupt
-        [question] = questions
-        n = int(question.prompt.split()[2])
+        [query] = queries
+        n = int(query.messages(0)[0]["content"].split()[2])
         result = rf"\frac{{{n}}}4"
         said = (
             rf"<think>1</think>\boxed{{{result}}}" if n % 2 == 0 else f"The answer is ${result}$."
         )
-        return [Sample("nothing" if n == 3 else said, None)]
+        return [[Sample("nothing" if n == 3 else said, None)] * k]
 
 
 def arguments(folder: Path, **changes: Any) -> ReasonArguments:
@@ -95,7 +98,7 @@ def arguments(folder: Path, **changes: Any) -> ReasonArguments:
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> Planted:
     chat = Planted()
-    monkeypatch.setattr(reason, "make_chat", lambda *_, **__: chat)
+    monkeypatch.setattr(reason, "find_model", lambda *_, **__: chat)
     return chat
 
 
@@ -131,6 +134,37 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, planted: Planted
         reason.run(arguments(tmp_path, seed=1))
 
 
+def test_answers_that_are_missing_or_cannot_be_graded_are_counted_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {
+        2: Sample(r"\boxed{1/2}", None), 3: Sample("", None, "too_long"), 4: Sample("no", None),
+        5: Sample(r"\boxed{9^{9^{9^9}}}", None), 6: Sample(r"$9^{9^{9^9}}$", None),
+    }  # fmt: skip
+
+    class Odd(Planted):
+        def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+            [query] = queries
+            wrong = Sample(r"\boxed{0}", None)
+            return [[said.get(int(query.messages(0)[0]["content"].split()[2]), wrong)] * k]
+
+    monkeypatch.setattr(reason, "find_model", lambda *_, **__: Odd())
+    report = reason.run(arguments(tmp_path))
+    assert report["accuracy"] == report["lenient_accuracy"] == 1 / 8
+    assert report["no_answer_share"] == 2 / 8
+    assert report["too_long_share"] == 1 / 8
+    assert report["undecided_share"] == 2 / 8
+    lines = read(tmp_path / "a.jsonl")
+    assert [line["task_id"] for line in lines if line["undecided"]] == [
+        MATH[4]["unique_id"], MATH[5]["unique_id"],
+    ]  # fmt: skip
+    assert not any(line["correct"] for line in lines if line["undecided"])
+    assert {line["grader_version"] for line in lines} == {GRADER_VERSION}
+    words = reason.words(report)
+    assert "no answer, prompt too long    12.5%" in words
+    assert "not to be graded in time      25.0%" in words
+
+
 def test_options_are_shuffled_by_the_seed_and_the_question_alone(tmp_path: Path) -> None:
     path = questions(tmp_path, GPQA)
     first, again, other = (load("gpqa-diamond", path, seed) for seed in (0, 0, 1))
@@ -146,15 +180,30 @@ def test_options_are_shuffled_by_the_seed_and_the_question_alone(tmp_path: Path)
 
 def test_letters_are_graded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class First(Planted):
-        def ask(self, questions: Sequence[Asked]) -> list[Sample]:
-            return [Sample("Answer: A", None)]
+        def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+            return [[Sample("Answer: A", None)] * k]
 
-    monkeypatch.setattr(reason, "make_chat", lambda *_, **__: First())
+    monkeypatch.setattr(reason, "find_model", lambda *_, **__: First())
     changes = {"benchmark": "gpqa-diamond", "questions": questions(tmp_path, GPQA)}
     report = reason.run(arguments(tmp_path, **changes))
     keys = [one.key for one in load("gpqa-diamond", changes["questions"], 0)]
     assert report["accuracy"] == keys.count("A") / len(keys)
     assert "Which is number" not in (tmp_path / "a.jsonl").read_text()
+
+
+def test_the_text_of_an_option_is_read_leniently_as_its_letter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Texts(Planted):
+        def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
+            [query] = queries
+            number = query.messages(0)[0]["content"].split()[3].rstrip("?")
+            return [[Sample(f"The answer is {number}.", None)] * k]
+
+    monkeypatch.setattr(reason, "find_model", lambda *_, **__: Texts())
+    changes = {"benchmark": "gpqa-diamond", "questions": questions(tmp_path, GPQA)}
+    report = reason.run(arguments(tmp_path, **changes))
+    assert (report["accuracy"], report["lenient_accuracy"]) == (0.0, 1.0)
 
 
 def test_prompts() -> None:
@@ -228,6 +277,9 @@ def test_a_model_in_this_process_answers_the_same_alone_and_resumed(
     assert line["text"]
     assert line["revision"].startswith("sha256:")
     assert "history" not in line["sampling"]
+    assert line["policy"] == "transformers:model"
+    assert line["engine"].keys() == {"device", "dtype", "attention"}
+    assert line["versions"]["tokenizers"]
     reason.run(arguments(tmp_path, output=str(tmp_path / "c"), **{**told, "max_new_tokens": 4096}))
     assert read(tmp_path / "c")[0]["fault"] == "too_long"
 
@@ -264,6 +316,7 @@ def test_a_model_behind_an_endpoint_is_asked_the_question_itself(tmp_path: Path)
         math_prompt(row["problem"]) for row in MATH
     }
     assert {body["max_tokens"] for body in bodies} == {100}
+    assert {line["engine"]["base_url"] for line in read(tmp_path / "a.jsonl")} == {url}
 
 
 def test_who_answers_no_questions_is_refused(
@@ -271,9 +324,9 @@ def test_who_answers_no_questions_is_refused(
 ) -> None:
     sampling: Any = {"temperature": 0, "top_p": 1, "max_new_tokens": 8, "thinking": False}
     with pytest.raises(UnknownArgument, match="no language model"):
-        make_chat("random-admissible", **sampling)
+        find_model("random-admissible", **sampling)
     with pytest.raises(UnknownArgument, match="base_url"):
-        make_chat("transformers:x", base_url="http://x/v1", **sampling)
+        find_model("transformers:x", base_url="http://x/v1", **sampling)
     with pytest.raises(RecipeError, match="Did you mean 'math-500'"):
         arguments(tmp_path, benchmark="math500")
     options = ["--benchmark", "math-500", "--questions", questions(tmp_path, MATH), "--output", "x"]
