@@ -179,7 +179,7 @@ def _verdict(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
         for (_, task, *old), (_, _, *new) in zip(before["verdicts"], after["verdicts"], strict=True)
     ]
     change, (low, high) = mean_interval(
-        [difference / 2 for _, difference in changes], [task for task, _ in changes]
+        [difference / 2 for _, difference in changes], [task for task, _ in changes], least=-1
     )
     if low <= 0 <= high:
         found = "In this run the critique stage changed the accuracy by no more than chance does"

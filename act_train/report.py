@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from act_data.analysis.bootstrap import ENOUGH
 from act_data.storage.files import write_text
 from act_envs import __version__
 from act_train.recipe import ReportArguments
@@ -108,7 +109,8 @@ def _outcomes(rows: list[Experiment]) -> Section:
         "Results",
         [
             "In percent, every task once. Strict: answers in the format that was asked for. "
-            "Lenient: a right answer in a wrong format counts as well."
+            "Lenient: a right answer in a wrong format counts as well. Where all tasks end alike, "
+            "bounds allow for what so many tasks may not have shown."
         ],
         parts,
     )
@@ -119,9 +121,13 @@ def _paired(rows: list[Experiment]) -> Section:
         "Paired by task",
         [
             "Two runs on one task list share what makes a task hard, so that differences task by "
-            "task tell more than two intervals. The p-values are not corrected for their number."
+            "task tell more than two intervals. Of next actions, states are paired, and resampled "
+            "by task, as act-train compare does. What else differs is said; runs of which the "
+            "tasks, states or environments differ are not paired. Of fewer than "
+            f"{ENOUGH} tasks an interval tells too little. The p-values are not corrected for "
+            "their number."
         ],
-        [comparisons.differences(comparisons.pairs(rows))],
+        [comparisons.differences(comparisons.pairs(rows)), comparisons.unpaired(rows)],
     )
 
 
@@ -148,8 +154,8 @@ def _learning(found: Found) -> Section:
 def _episodes(rows: list[Experiment], examples: int) -> Section:
     text = (
         "One task as two runs played it, step by step; “≠” marks a step that is not the same. Each "
-        f"run is set against the first on its task list: the {examples} largest gains, and losses. "
-        "Long observations are cut; the result files hold them whole."
+        f"run is set against the first that it can be paired with: the {examples} largest gains, "
+        "and losses. Long observations are cut; the result files hold them whole."
     )
     return _section("Wins and losses", [text], comparisons.wins_and_losses(rows, examples))
 

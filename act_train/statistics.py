@@ -9,19 +9,28 @@ import math
 from collections.abc import Hashable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+from act_data.analysis.bootstrap import agreeing
 
 RESAMPLES = 10_000
 
+_BATCH = 1_000_000  # draws at a time; bounds the memory of a bootstrap
+
 
 def mean_interval(
-    values: Sequence[float], clusters: Sequence[Hashable] | None = None
+    values: Sequence[float], clusters: Sequence[Hashable] | None = None, *, least: float = 0.0
 ) -> tuple[float, list[float]]:
     """Mean with its 95 % percentile-bootstrap interval (Efron 1979).
+
+    Where all clusters agree, no resample differs from them, and the bounds are those of
+    :func:`act_data.analysis.bootstrap.agreeing`.
 
     Args:
         values: one per observation.
         clusters: name of the cluster that each belongs to (its task): observations of one cluster
             are not independent, so whole clusters are resampled. Each its own by default.
+        least: what a value can be at least: -1 for a difference of two. At most it is 1.
 
     Returns:
         The mean, and the bounds of the interval.
@@ -31,11 +40,23 @@ def mean_interval(
         groups.setdefault(name, []).append(float(value))
     totals = np.array([sum(group) for group in groups.values()])
     counts = np.array([len(group) for group in groups.values()])
+    mean = float(totals.sum() / counts.sum())
+    low, high = np.percentile(_resampled(totals, counts), [2.5, 97.5])
+    if math.isclose(low, high, abs_tol=1e-9):
+        return mean, [*agreeing(mean, len(groups), least)]
+    return mean, [float(low), float(high)]
+
+
+def _resampled(totals: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Means of resamples, shape (RESAMPLES,)."""
     generator = np.random.default_rng(0)
-    drawn = generator.integers(len(totals), size=(RESAMPLES, len(totals)))
-    means = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(totals.sum() / counts.sum()), [float(low), float(high)]
+    size = max(1, _BATCH // len(totals))
+    means = []
+    for start in range(0, RESAMPLES, size):
+        number = min(size, RESAMPLES - start)
+        drawn = generator.integers(len(totals), size=(number, len(totals)))
+        means.append(totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+    return np.concatenate(means)
 
 
 def mcnemar(only_a: int, only_b: int) -> float:

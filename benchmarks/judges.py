@@ -24,8 +24,8 @@ import torch
 import tyro
 
 from act_train.judge import measure
-from act_train.judging.choice import answer_log_probabilities
 from act_train.recipe import JudgeArguments
+from act_train.scoring import answer_log_probabilities
 from act_train.scratch import make_model, make_tokenizer
 from benchmarks.planted import SURE, planted_judges, planted_pairs
 from benchmarks.table import Row, cpu_seconds, publish
@@ -78,11 +78,15 @@ def rows(*, quick: bool = False) -> Iterator[Row]:
             for figure, truth in KNOWN[name].items():
                 yield Row(f"{name}: {figure}, planted {truth:g}", found[figure], "")
                 furthest = max(furthest, abs(found[figure] - truth))
+            if name == "calibrated":
+                yield Row(
+                    "calibrated: lower end of the interval of ece", found["ece_95"][0], "", "<= 0"
+                )
     yield Row("furthest from what was planted", furthest, "", f"<= {0.1 if quick else 0.05}")
     yield Row("four answers, separately / over a shared prefix", _ratio(), "x", ">= 2")
 
 
-def _figures(result: Mapping[str, Any]) -> dict[str, float]:
+def _figures(result: Mapping[str, Any]) -> dict[str, Any]:
     readings = {f"{row['reading']} auroc": row["auroc"] for row in result["verified"]}
     rationales = {
         f"rationale {name}": result["rationales"][f"{name}_accuracy"]

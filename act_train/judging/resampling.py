@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from act_data.analysis.bootstrap import Estimate, estimate, task_weights
+from act_data.analysis.bootstrap import Estimate, agreeing, estimate, task_weights
 
 _BATCH = 2_000_000  # numbers at a time; bounds the memory of a bootstrap
 
@@ -85,4 +85,6 @@ class Tasks:
             found = np.concatenate([drawn(some) for some in weights])
         if np.isnan(found).all():
             return Estimate(value, 0.0, 1.0)
+        if np.nanmax(found) - np.nanmin(found) < 1e-9:  # on whatever, all tasks agree
+            return Estimate(value, *agreeing(value, self.count))
         return estimate(value, found, self.count)

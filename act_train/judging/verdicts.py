@@ -17,7 +17,8 @@ likelier answer; a tie counts half for either side. Of all pairs:
 - ``text_accuracy``: of a classifier of the two texts, trained on these pairs by whole tasks and
   tested on the others (``n-grams`` of :mod:`act_data.analysis.floor`; None with fewer than two
   tasks). ``above_no_state`` and ``above_text`` are the differences of accuracies, pair by pair, and
-  ``above_floor`` whether both intervals lie above 0: only then has the judge shown that it judges;
+  ``above_floor`` whether both intervals lie above 0, on tasks that are ``ENOUGH`` for intervals
+  (:mod:`act_data.analysis.bootstrap`): only then has the judge shown that it judges;
 - ``verified``: against what a verification found, each reading by itself. ``auroc`` is the chance
   that a pair whose expert's action *is* better gets a higher probability of naming it (the mean of
   both orders) than one where it is not (the alternative is better, or as good); and
@@ -35,6 +36,7 @@ from typing import Any
 
 import numpy as np
 
+from act_data.analysis.bootstrap import ENOUGH
 from act_data.analysis.noise import READINGS
 from act_train.judging.calibration import calibration_error, reliability
 from act_train.judging.choices import Choices, Line, tasks_of, with_interval
@@ -123,7 +125,7 @@ def _floors(accuracies: Mapping[str, Array], tasks: Tasks) -> dict[str, Any]:
     result |= {"text_accuracy": None, "text_accuracy_95": None}
     if "text_" in accuracies:
         result |= with_interval("text_accuracy", tasks.ratio(accuracies["text_"]))
-    return {**result, "above_floor": all(above)}
+    return {**result, "above_floor": tasks.count >= ENOUGH and all(above)}
 
 
 def _rationales(lines: Sequence[Line]) -> dict[str, Any] | None:

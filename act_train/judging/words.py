@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from act_data.analysis.bootstrap import ENOUGH
 from act_train.judging.rationales import INTERVENTIONS
 
 _WIDTH = 28
@@ -52,8 +53,8 @@ def _finding(result: Mapping[str, Any]) -> str:
     """What the accuracy is worth."""
     if result["above_floor"]:
         return "The model judges: it is above both floors, pair by pair."
-    if result["text_accuracy"] is None:
-        return "Nothing can be claimed: the pairs are of one task."
+    if result["tasks"] < ENOUGH:
+        return f"Too few tasks to tell whether it judges: {result['tasks']}, of at least {ENOUGH}."
     said = {"no_state": "itself without the state", "text": "the texts alone"}
     missed = [said[name] for name in said if result[f"above_{name}_95"][0] <= 0]
     return f"Not shown to judge: not clearly more accurate than {', nor than '.join(missed)}."

@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from act_train.reporting.experiments import MEASURES, Experiment
-from act_train.reporting.runs import Line
+from act_data.analysis.bootstrap import ENOUGH
+from act_train.evaluation.measures import EPISODES, MEASURES, Line
+from act_train.evaluation.pairing import difference, differing
+from act_train.reporting.experiments import Experiment
 from act_train.reporting.sections import Moment, SideBySide, Step, Table, Value
-from act_train.statistics import mcnemar, mean_interval
 
 SHOWN = 280  # characters of an observation
 
 
 def pairs(found: Iterable[Experiment]) -> list[tuple[Experiment, Experiment]]:
-    """Any two finished experiments with one task list, in their order."""
-    lists: dict[tuple[str, str], list[Experiment]] = {}
-    for one in found:
-        if one.whole:
-            key = (one.first.kind, one.first.request["task_list"])
-            lists.setdefault(key, []).append(one)
-    return [pair for group in lists.values() for pair in combinations(group, 2)]
+    """Any two finished experiments at the same tasks and states, in their order."""
+    return [(a, b) for a, b in combinations(found, 2) if not a.apart(b)]
 
 
 def differences(found: Sequence[tuple[Experiment, Experiment]]) -> Table | None:
@@ -29,41 +25,61 @@ def differences(found: Sequence[tuple[Experiment, Experiment]]) -> Table | None:
     if not rows:
         return None
     header = ("first run", "second run", "measure", "tasks", "second − first [95 %]",
-              "won by first alone", "by second alone", "McNemar p")  # fmt: skip
+              "won by first alone", "by second alone", "McNemar p", "differ also in")  # fmt: skip
     return Table("Paired by task: differences in points with bootstrap intervals", header, rows)
 
 
+def unpaired(found: Iterable[Experiment]) -> Table | None:
+    """Which two have one list of tasks and yet cannot be paired, and why; None where all can."""
+    rows = [
+        (a.label, b.label, reason)
+        for a, b in combinations(found, 2)
+        if _list(a) == _list(b) and (reason := a.apart(b))
+    ]
+    return Table("Not paired", ("first run", "second run", "why"), rows) if rows else None
+
+
+def _list(one: Experiment) -> tuple[str, str]:
+    return one.first.kind, one.first.request["task_list"]
+
+
 def _row(a: Experiment, b: Experiment, measure: str) -> list[str | Value]:
-    first, second = a.by_task(measure), b.by_task(measure)
-    change, (low, high) = mean_interval([second[task] - first[task] for task in first])
-    row: list[str | Value] = [
+    first, second = ([result.lines for result in one.results] for one in (a, b))
+    found = difference(first, second, measure)
+    states = "" if found.observations == found.tasks else f"{found.observations} states"
+    few = "" if found.tasks >= ENOUGH else "too few to tell"
+    other = [key for key in differing(first, second) if key not in ("policy", "revision")]
+    wins = ("–", "–", "–")
+    if found.wins is not None:
+        only_a, only_b, chance = found.wins
+        wins = (str(only_a), str(only_b), f"{chance:.2g}")
+    return [
         a.label,
         b.label,
         measure,
-        str(len(first)),
-        Value(f"{100 * change:+.1f}", f"[{100 * low:+.1f}, {100 * high:+.1f}]"),
+        Value(str(found.tasks), ", ".join(filter(None, (states, few)))),
+        Value(f"{100 * found.change:+.1f}", f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"),
+        *wins,
+        ", ".join(other) or "–",
     ]
-    # The test is about single yes-or-no outcomes: neither scores nor means over runs are.
-    if measure not in ("success", "accuracy") or len(a.results) + len(b.results) > 2:
-        return [*row, "–", "–", "–"]
-    only_a = sum(first[task] > second[task] for task in first)
-    only_b = sum(first[task] < second[task] for task in first)
-    return [*row, str(only_a), str(only_b), f"{mcnemar(only_a, only_b):.2g}"]
 
 
 def wins_and_losses(found: Iterable[Experiment], examples: int) -> list[SideBySide]:
-    """Tasks on which a run did better than the first one on its task list, or worse.
+    """Tasks on which a run did better than the first one that it can be paired with, or worse.
 
     Args:
         found: experiments, in their order.
         examples: so many gains and so many losses of each, the largest.
     """
     shown = []
-    first: dict[str, Experiment] = {}
+    firsts: list[Experiment] = []
     for b in found:
-        if b.first.kind != "episodes" or not b.whole:
+        if b.first.kind != EPISODES or not b.whole:
             continue
-        a = first.setdefault(b.first.request["task_list"], b)
+        a = next((one for one in firsts if not one.apart(b)), None)
+        if a is None:
+            firsts.append(b)
+            continue
         known = {line["task_id"]: line for line in a.first.lines}
         tasks = [(known[line["task_id"]], line) for line in b.first.lines]
         for sign in (1, -1):

@@ -6,17 +6,12 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from act_train.evaluation.measures import MEASURES, NEXT_ACTION, REASONING
+from act_train.evaluation.pairing import apart
 from act_train.reporting.published import Benchmark
-from act_train.reporting.runs import Result
+from act_train.reporting.results import Result
 from act_train.reporting.sections import Value
 from act_train.statistics import mean_interval
-
-MEASURES = {
-    "episodes": ("success", "score"),
-    "next-action": ("next-action",),
-    "reasoning": ("accuracy",),
-}
-"""What is measured of each kind of result; ``lenient ...`` is the same with the lenient reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ class Experiment:
         return max(len(result.lines) for result in self.results)
 
     def estimate(self, measure: str) -> Estimate:
-        """The mean of one of the :data:`MEASURES` with its interval."""
+        """The mean of a measure (:mod:`act_train.evaluation.measures`) with its interval."""
         found = [result.values(measure) for result in self.results]
         pooled = [one for values in found for one in values]
         mean, (low, high) = mean_interval(
@@ -84,20 +79,23 @@ class Experiment:
         means = [statistics.fmean(value for _, value in values) for values in found]
         return Estimate(mean, low, high, statistics.stdev(means) if len(means) > 1 else None)
 
-    def by_task(self, measure: str) -> dict[str, float]:
-        """The mean over states and runs, by task."""
-        found: dict[str, list[float]] = {}
-        for result in self.results:
-            for task, value in result.values(measure):
-                found.setdefault(task, []).append(value)
-        return {task: statistics.fmean(values) for task, values in found.items()}
+    def apart(self, other: Experiment) -> str:
+        """Why the two cannot be paired; "" where they can.
+
+        They must be finished, and all their results be about the same tasks and states.
+        """
+        if not (self.whole and other.whole):
+            return "unfinished"
+        results = (*self.results, *other.results)
+        reasons = (apart(self.first.lines, result.lines) for result in results)
+        return next(filter(None, reasons), "")
 
     def fills(self, name: str, benchmark: Benchmark, measure: str) -> bool:
         """Whether a column of the paper is about this."""
         request = self.first.request
         if measure not in MEASURES[self.first.kind]:
             return False
-        if self.first.kind == "reasoning":
+        if self.first.kind == REASONING:
             return request["benchmark"] == name
         return request["env"] == benchmark.env and request["split"] in benchmark.splits
 
@@ -117,12 +115,12 @@ def cell(found: Sequence[Experiment], name: str, benchmark: Benchmark, measure: 
         found: experiments of the row; those of other benchmarks are left out.
         name: of the benchmark.
         benchmark: what the column is about.
-        measure: which of the :data:`MEASURES`.
+        measure: which of the :data:`act_train.evaluation.measures.MEASURES`.
     """
     here = [one for one in found if one.fills(name, benchmark, measure)]
     if not here:
         return Value("not run")
-    estimates = [one.estimate(measure) for one in here]
+    estimates = [one.estimate(_as_printed(measure)) for one in here]
     notes = [
         _note(one, estimate, benchmark, measure)
         for one, estimate in zip(here, estimates, strict=True)
@@ -130,12 +128,20 @@ def cell(found: Sequence[Experiment], name: str, benchmark: Benchmark, measure: 
     return Value(" / ".join(one.text for one in estimates), " / ".join(notes), ours=True)
 
 
+def _as_printed(measure: str) -> str:
+    """A measure as the paper takes it: it compares actions letter by letter."""
+    return f"exact {measure}" if measure == NEXT_ACTION else measure
+
+
 def _note(one: Experiment, estimate: Estimate, benchmark: Benchmark, measure: str) -> str:
     request = one.first.request
     there = "" if benchmark.tasks in (None, one.tasks) else f" (paper: {benchmark.tasks})"
     words = [estimate.interval, f"n = {one.tasks}{there}"]
+    read = one.estimate(measure)
+    if read.value != estimate.value:
+        words.append(f"as the environment reads it {read.text}")
     lenient = one.estimate(f"lenient {measure}")
-    if lenient.value != estimate.value:
+    if lenient.value != read.value:
         words.append(f"lenient {lenient.text}")
     if benchmark.splits and request["split"] != benchmark.splits[0]:
         words.append(request["split"])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from act_data.analysis.bootstrap import ENOUGH
+from act_train.evaluation.measures import Line
 from act_train.reporting.figures import reliability
+from act_train.reporting.judgements import Judgement
 from act_train.reporting.published import Paper
-from act_train.reporting.runs import Judgement, Line
 from act_train.reporting.sections import Figure, Table, Value
 
 _FIGURES = {
@@ -25,12 +27,13 @@ def judged(found: Sequence[Judgement]) -> Table:
     rows = [
         [
             Value(one.label, str(one.found["model"])),
-            f"{one.found['pairs']:,}",
+            Value(f"{one.found['pairs']:,}", _tasks(one.found)),
+            _above_floors(one.found),
             *(_figure(one.found, name) for name in _FIGURES),
         ]
         for one in found
     ]
-    header = ("judge", "pairs", *_FIGURES.values())
+    header = ("judge", "pairs", "above both floors", *_FIGURES.values())
     return Table("Held-out pairs, in points [95 %, bootstrap over tasks]", header, rows)
 
 
@@ -45,7 +48,7 @@ def verified(found: Sequence[Judgement]) -> Table | None:
             _figure(row, "decided_accuracy"),
         ]
         for one in found
-        for row in one.found.get("verified", ())
+        for row in one.found.get("verified") or ()
     ]
     header = ("judge", "reading", "pairs", "AUROC", "accuracy where one is better")
     return Table("Against verified verdicts", header, rows) if rows else None
@@ -82,7 +85,10 @@ def diagrams(found: Sequence[Judgement]) -> list[Figure]:
 
 
 def _diagram(number: int, one: Judgement) -> Figure:
-    bins = [row for row in one.found["reliability"] if row["prompts"]]
+    known = ("confidence", "accuracy", "accuracy_95")
+    bins = [
+        row for row in one.found["reliability"] if all(row.get(name) is not None for name in known)
+    ]
     points = [
         (row["confidence"], row["accuracy"], *row["accuracy_95"], row["prompts"]) for row in bins
     ]
@@ -99,6 +105,20 @@ def _diagram(number: int, one: Judgement) -> Figure:
     header = ("confidence", "prompts", "mean confidence", "accuracy [95 %]")
     drawing = reliability(f"reliability-{number}", points)
     return Figure(caption, drawing, Table(caption, header, rows), small=True)
+
+
+def _tasks(found: Line) -> str:
+    tasks = found.get("tasks")
+    return "" if tasks is None else f"of {tasks} tasks"
+
+
+def _above_floors(found: Line) -> str:
+    """Whether the judge has shown that it judges."""
+    if found.get("above_floor") is None or found.get("tasks") is None:
+        return "–"
+    if found["tasks"] < ENOUGH:
+        return "too few tasks to tell"
+    return "yes" if found["above_floor"] else "not shown"
 
 
 def _figure(found: Line, name: str) -> Value:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from act_train.reporting.figures import curves, running_mean
-from act_train.reporting.runs import Training
 from act_train.reporting.sections import Figure, Table
+from act_train.reporting.trainings import Training
 
 _QUANTITIES = {
     "reward": "mean reward",

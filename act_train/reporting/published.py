@@ -17,27 +17,26 @@ class Benchmark:
 
     Attributes:
         title: its name in the paper.
-        tasks: how many the paper has, None where it does not say.
         env: registered environment, ``""`` where it is none.
         splits: which splits stand for the paper's, the closest first.
+        tasks: how many the paper has, None where it does not say.
     """
 
     title: str
-    tasks: int | None
     env: str = ""
     splits: tuple[str, ...] = ()
+    tasks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A published number, in percent, with its standard deviation over runs if there is one."""
+    """A published number as printed, in percent, with its standard deviation if there is one."""
 
-    mean: float
-    deviation: float | None = None
+    mean: str
+    deviation: str = ""
 
     def __str__(self) -> str:
-        spread = "" if self.deviation is None else f" ± {self.deviation:.2f}"
-        return f"{self.mean:.2f}{spread}"
+        return f"{self.mean} ± {self.deviation}" if self.deviation else self.mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def paper() -> Paper:
             'PyYAML is not installed. Run: pip install "agentic-critical-training[train]".'
         ) from error
     text = files("act_train").joinpath("reporting", "published.yaml").read_text(encoding="utf-8")
-    raw = yaml.safe_load(text)
+    raw = yaml.load(text, Loader=yaml.BaseLoader)  # every scalar stays the text that it is
     tables = tuple(
         Published(
             table["title"],
@@ -133,17 +132,22 @@ def paper() -> Paper:
     return Paper(
         source=raw["source"],
         benchmarks={
-            name: Benchmark(**{**about, "splits": tuple(about.get("splits", ()))})
+            name: Benchmark(
+                about["title"],
+                about.get("env", ""),
+                tuple(about.get("splits", ())),
+                int(about["tasks"]) if "tasks" in about else None,
+            )
             for name, about in raw["benchmarks"].items()
         },
         methods=raw["methods"],
         published_only=frozenset(raw["published_only"]),
         tables=tables,
         interventions={name: Number(value) for name, value in interventions["rows"].items()},
-        intervened_pairs=interventions["pairs"],
+        intervened_pairs=int(interventions["pairs"]),
         intervened_backbone=interventions["backbone"],
     )
 
 
-def _number(value: float | list[float]) -> Number:
+def _number(value: str | list[str]) -> Number:
     return Number(*value) if isinstance(value, list) else Number(value)

@@ -6,12 +6,14 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from act_data.policies.too_long import TOO_LONG
 from act_train.evaluation.anatomy import anatomy
-from act_train.reporting.experiments import MEASURES, Experiment, cell
+from act_train.evaluation.measures import MEASURES, NEXT_ACTION, REASONING, Line
+from act_train.reporting.experiments import Experiment, cell
 from act_train.reporting.figures import bars
 from act_train.reporting.published import Paper, Published
-from act_train.reporting.runs import Line, Training
 from act_train.reporting.sections import Figure, Table, Value
+from act_train.reporting.trainings import Training
 
 _TITLES = {"success": "won", "score": "score", "next-action": "next action", "accuracy": "right"}
 
@@ -48,12 +50,13 @@ def task_lists(found: Iterable[Experiment]) -> dict[str, list[Experiment]]:
     lists: dict[str, list[Experiment]] = {}
     for one in found:
         request = one.first.request
-        if one.first.kind == "reasoning":
+        if one.first.kind == REASONING:
             words = [request["benchmark"]]
         else:
-            words = [request["env"], request["split"]]
+            made = [f"{name} {value}" for name, value in request["env_kwargs"].items()]
+            words = [request["env"], *made, request["split"]]
         words.append(f"task list {request['task_list']}")
-        if one.first.kind == "next-action":
+        if one.first.kind == NEXT_ACTION:
             words.append("next action at the expert's states")
         elif cap := request.get("step_limit"):
             words.append(f"at most {cap} actions")
@@ -108,7 +111,7 @@ def failures(found: Sequence[Experiment]) -> Table | None:
 
 
 def by_part(one: Experiment) -> Table:
-    """Accuracy on questions by subject and by level."""
+    """Accuracy on questions by subject and by level, and what was not asked or not graded."""
     lines = [line for result in one.results for line in result.lines]
     rows = []
     for key in ("subject", "level"):
@@ -120,6 +123,11 @@ def by_part(one: Experiment) -> Table:
             (f"{key}: {name}", f"{100 * sum(right) / len(right):.1f}", str(len(right)))
             for name, right in sorted(parts.items())
         ]
+    unknown = {
+        "prompt too long, not asked": sum(line["fault"] == TOO_LONG for line in lines),
+        "not to be graded in time": sum(line["undecided"] for line in lines),
+    }
+    rows += [(name, "counted as wrong", str(count)) for name, count in unknown.items() if count]
     caption = f"{one.label}, {one.first.request['benchmark']}: by subject and level"
     return Table(caption, ("part", "right", "answers"), rows)
 
@@ -185,15 +193,15 @@ def _bar(one: Experiment, measure: str) -> tuple[float, float, float]:
 def _data(manifest: Line) -> list[str]:
     return [
         f"{name} {about['rows']:,} {about['fingerprint']}"
-        for name, about in manifest.get("data", {}).items()
+        for name, about in (manifest.get("data") or {}).items()
     ]
 
 
 def _settings(request: Line) -> str:
     """What shapes a result beside tasks and weights, in short."""
-    shown: dict[str, Any] = {**request.get("sampling", {})}
+    shown: dict[str, Any] = {**(request.get("sampling") or {}), **(request.get("engine") or {})}
     shown |= {key: request[key] for key in ("history", "seed") if key in request}
-    shown |= {"prompt": request.get("prompt_version"), **request.get("versions", {})}
+    shown |= {"prompt": request.get("prompt_version"), **(request.get("versions") or {})}
     return ", ".join(
         f"{key} {value if isinstance(value, str) else json.dumps(value)}"
         for key, value in shown.items()

@@ -68,7 +68,7 @@ def test_what_draws_nothing_is_measured_exactly(
     [
         ("random", {"accuracy": 0.5, "swap_consistent": 0.25, "position_bias": 0, "ece": 0.25}),
         ("calibrated", {"accuracy": 0.7, "swap_consistent": 0.7, "position_bias": 0,
-                        "brier": 0.21}),
+                        "ece": 0, "brier": 0.21}),
     ],
 )  # fmt: skip
 def test_what_is_drawn_is_measured_as_well_as_its_interval_says(
@@ -76,6 +76,7 @@ def test_what_is_drawn_is_measured_as_well_as_its_interval_says(
 ) -> None:
     for key, truth in known.items():
         low, high = results[name][f"{key}_95"]
+        assert key != "ece" or low <= truth <= high
         assert low - 0.03 <= truth <= high + 0.03, key  # one interval in twenty misses
         assert high - low < 0.25, key
 
@@ -111,6 +112,19 @@ def test_only_what_is_above_both_floors_is_judgment(
     found = judged(planted_judges(lone)["perfect"], lone, tmp_path / "lone.json")
     assert (found["text_accuracy"], found["above_floor"]) == (None, False)
     assert found["accuracy_95"] == [0, 1]
+
+
+def test_nothing_is_claimed_of_few_tasks(tmp_path: Path) -> None:
+    claims = []
+    for tasks in (9, 10):
+        pairs = planted_pairs(tasks, 20)
+        path = tmp_path / f"{tasks}.json"
+        found = judged(planted_judges(pairs)["perfect"], pairs, path)
+        assert found["above_no_state_95"][0] > 0 < found["above_text_95"][0]
+        claims.append((found["above_floor"], words({**found, "history": 0})))
+    assert [above for above, _ in claims] == [False, True]
+    assert "Too few tasks to tell whether it judges: 9, of at least 10." in claims[0][1]
+    assert "above both floors" in claims[1][1]
 
 
 def test_each_reading_is_an_answer_of_its_own(results: dict[str, dict[str, Any]]) -> None:

@@ -32,6 +32,33 @@ def test_calibration_by_hand() -> None:
     assert calibration_error(1 - right[1:], np.ones((1, 2)), Tasks(["a"])).value == 1
 
 
+@pytest.mark.parametrize("slope", [1.0, 0.8, 0.0])
+def test_the_interval_of_the_calibration_error_holds_the_true_one(slope: float) -> None:
+    """Judges as sure as they are often right, or not, in all bins: the data overstate their error.
+
+    ``slope`` is how much more often a judge is right when it is surer.
+    """
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(40):
+        confidence = 0.5 + 0.5 * rng.random((150, 1))
+        right = (rng.random((150, 1)) < 0.5 + slope * (confidence - 0.5)).astype(float)
+        tasks = Tasks([str(number // 3) for number in range(150)])
+        found = calibration_error(right, confidence, tasks)
+        assert found.low <= found.value <= found.high
+        held += found.low <= (1 - slope) / 4 <= found.high
+    assert held >= 37
+
+
+def test_what_all_tasks_agree_on_is_not_certain() -> None:
+    tasks = Tasks([str(number) for number in range(20)])
+    others = 1.96**2 / (20 + 1.96**2)
+    sure = calibration_error(np.ones((20, 2)), np.full((20, 2), 0.999), tasks)
+    assert (sure.low, sure.high) == (0, pytest.approx(0.001 + others * 0.999))
+    same = tasks.difference(np.zeros(20))
+    assert (same.low, same.high) == (pytest.approx(-others), pytest.approx(others))
+
+
 def test_areas_are_those_of_scikit_learn_with_ties_and_weights() -> None:
     rng = np.random.default_rng(0)
     scores = rng.integers(0, 12, 80) / 12
