@@ -72,6 +72,24 @@ def load_model(path: str | Path, revision: str | None = None) -> tuple[Any, Any,
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu"), tokenizer, name
 
 
+def model_name(path: str) -> str:
+    """What records call a model: its id on the Hub, or the last name of its folder.
+
+    Where a folder lies changes no answer; which model it holds tells the revision.
+    """
+    folder = Path(path).expanduser()
+    return folder.resolve().name if folder.is_dir() else path
+
+
+def engine_of(model: Any) -> dict[str, str]:
+    """How a model is computed: other answers may come of the same weights with another of these."""
+    return {
+        "device": model.device.type,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "attention": model.config._attn_implementation,
+    }
+
+
 def split_revision(target: str) -> tuple[str, str | None]:
     """Path or Hub id and revision in ``PATH_OR_HUB_ID[@REVISION]``; a folder may hold an ``@``."""
     path, _, revision = (target, "", "") if Path(target).is_dir() else target.partition("@")

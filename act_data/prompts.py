@@ -15,6 +15,9 @@ from act_data.types import AgentState
 
 PROMPT_VERSION = 1
 OPEN_TAG, CLOSE_TAG = "<action>", "</action>"
+OPEN_THOUGHT, CLOSE_THOUGHT = "<think>", "</think>"
+EQUIVALENT = "equivalent"
+"""The answer that no candidate is better, where a critique prompt offers it."""
 
 Message = dict[str, str]
 
@@ -45,19 +48,34 @@ def action_prompt(state: AgentState, *, history: int) -> list[Message]:
     return [{"role": "user", "content": f"{render_state(state, history=history)}\n\n{ask}"}]
 
 
-def critique_prompt(state: AgentState, candidates: Sequence[str], *, history: int) -> list[Message]:
+def critique_prompt(
+    state: AgentState,
+    candidates: Sequence[str],
+    *,
+    history: int,
+    equivalent: bool = False,
+    reasoning: bool = True,
+) -> list[Message]:
     """The conversation that asks which candidate is better.
 
     Args:
         state: what the agent knows.
         candidates: the actions to compare, in the order in which they are shown.
         history: how many past turns to show.
+        equivalent: offer :data:`EQUIVALENT` as an answer.
+        reasoning: False asks for the answer at once. Chat templates that know a thinking block must
+            be told besides.
     """
     listed = "\n".join(f"Action {i}: {action}" for i, action in enumerate(candidates, 1))
+    better = "better" if len(candidates) == 2 else "best"
     ask = (
-        "Which action is better for the task? "
-        f"Answer with {OPEN_TAG}the better action{CLOSE_TAG}, copied exactly."
+        f"Which action is {better} for the task? "
+        f"Answer with {OPEN_TAG}the {better} action{CLOSE_TAG}, copied exactly."
     )
+    if equivalent:
+        ask += f" If they are equally good, answer {render_answer(EQUIVALENT)}."
+    if not reasoning:
+        ask += " Answer at once, without reasoning."
     body = f"{render_state(state, history=history)}\n\n{listed}\n\n{ask}"
     return [{"role": "user", "content": body}]
 
@@ -65,6 +83,20 @@ def critique_prompt(state: AgentState, candidates: Sequence[str], *, history: in
 def render_answer(action: str) -> str:
     """An action as the answer that the prompts ask for."""
     return f"{OPEN_TAG}{action}{CLOSE_TAG}"
+
+
+def spoken(text: str) -> str | None:
+    """What follows the reasoning, all of it where there is none; None where it never ends."""
+    answer = text.rpartition(CLOSE_THOUGHT)[2]
+    return None if OPEN_THOUGHT in answer else answer
+
+
+def begun(prompt: str) -> str:
+    """What a prompt has of its answer already: the opening of a thought, as some templates do.
+
+    It belongs before what the model writes, or a thought that never ends would pass for an answer.
+    """
+    return OPEN_THOUGHT if prompt.rstrip().endswith(OPEN_THOUGHT) else ""
 
 
 def parse_answer(text: str) -> str | None:
@@ -78,8 +110,8 @@ def parse_answer(text: str) -> str | None:
 
 def read_answer(text: str) -> tuple[str | None, Fault | None]:
     """The action in an answer, or else what is wrong with the format (see :data:`Fault`)."""
-    answer = text.rpartition("</think>")[2]
-    if "<think>" in answer or not (OPEN_TAG in answer or CLOSE_TAG in answer):
+    answer = spoken(text)
+    if answer is None or not (OPEN_TAG in answer or CLOSE_TAG in answer):
         return None, "no_tag"
     before, _, rest = answer.partition(OPEN_TAG)
     inside = rest.partition(CLOSE_TAG)[0]

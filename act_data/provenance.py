@@ -7,8 +7,10 @@ sent to whoever works on it: bytes must not depend on where that is.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from act_envs import __version__
 
 _DISTRIBUTION = "agentic-critical-training"
 _DIGITS = 12  # of a commit
+_CHANGED = 8  # digits that name a change
 _PACKAGE = Path(__file__).parent
+_PACKAGES = ("act_envs", "act_data", "act_train")  # what a program consists of
 
 
 def program() -> str:
@@ -29,8 +33,9 @@ def program() -> str:
 def version() -> str:
     """``0.1.0+g0123456789ab``: the version, and the commit that this program is from.
 
-    A git checkout that was changed since its commit adds ``.dirty``. Where nobody knows the commit,
-    as in a release from PyPI, there is the version alone.
+    A git checkout whose packages were changed since its commit adds ``.dirty`` and a name of what
+    they hold now, as in ``0.1.0+g0123456789ab.dirty.89abcdef``: another change is another program.
+    Where nobody knows the commit, as in a release from PyPI, there is the version alone.
     """
     commit = _checked_out(_PACKAGE) or _installed(_PACKAGE)
     return f"{__version__}{commit and f'+g{commit}'}"
@@ -48,23 +53,47 @@ def versions(*distributions: str) -> dict[str, object]:
 
 
 def _checked_out(package: Path) -> str:
-    """The commit of the git checkout whose root holds the package, ``""`` where there is none."""
+    """The commit of the git checkout whose root holds the package, ``""`` where there is none.
+
+    It is followed by what :func:`version` says of a change.
+    """
     root = package.parent
     if not (root / ".git").exists():  # another one further up is not this project's
         return ""
     try:
-        done = subprocess.run(
-            [
-                # Named, for a git hook that runs us names its own; without locks, for the user's
-                # own git must not fail because we look.
-                "git", "--git-dir", root / ".git", "--work-tree", root, "--no-optional-locks",
-                "describe", "--always", "--exclude=*", f"--abbrev={_DIGITS}", "--dirty=.dirty",
-            ],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
-        )  # fmt: skip
+        commit = _git(root, "describe", "--always", "--exclude=*", f"--abbrev={_DIGITS}").strip()
+        changed = _git(root, "diff", "HEAD", "--name-only", "--no-renames", "-z", "--", *_PACKAGES)
+        new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *_PACKAGES)
     except (OSError, subprocess.CalledProcessError):  # no git, or nothing was committed
         return ""
-    return done.stdout.strip()
+    # Of what git does not know, notes and data are no part of the program.
+    names = [*changed.split("\0"), *(name for name in new.split("\0") if name.endswith(".py"))]
+    names = sorted(filter(None, names))
+    return f"{commit}.dirty.{_content(root, names)}" if names else commit
+
+
+def _git(root: Path, *command: str) -> str:
+    """What git prints of the checkout in ``root``."""
+    return subprocess.run(
+        [
+            # Named, for a git hook that runs us names its own; without locks, for the user's
+            # own git must not fail because we look.
+            "git", "--git-dir", root / ".git", "--work-tree", root, "--no-optional-locks",
+            *command,
+        ],
+        cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+        errors="surrogateescape",
+    ).stdout  # fmt: skip
+
+
+def _content(root: Path, names: Sequence[str]) -> str:
+    """A name of what some files hold; those that are no longer there hold nothing."""
+    total = hashlib.sha256()
+    for name in names:
+        path = root / name
+        held = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "-"
+        total.update(f"{name}\0{held}\n".encode(errors="surrogateescape"))
+    return total.hexdigest()[:_CHANGED]
 
 
 def _installed(package: Path) -> str:

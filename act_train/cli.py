@@ -17,6 +17,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from act_data.storage.files import in_words
 from act_envs.errors import ActError, MissingExtra, nearest
 from act_train import recipe
 
@@ -47,7 +48,7 @@ STAGES = {
     "warm-start": _Stage(
         "teach the answer format of critiques, and nothing else",
         "warm_start",
-        (recipe.ModelArguments, recipe.PairArguments),
+        (recipe.ModelArguments, recipe.PairArguments, recipe.QuestionArguments),
         "SFTConfig",
     ),
     "critique": _Stage(
@@ -56,16 +57,46 @@ STAGES = {
         (
             recipe.ModelArguments,
             recipe.PairArguments,
+            recipe.QuestionArguments,
+            recipe.LabelArguments,
             recipe.RewardArguments,
             recipe.CritiqueArguments,
         ),
         "GRPOConfig",
+    ),
+    "choice-sft": _Stage(
+        "learn which of two actions is better, without reasoning (SFT on contrast pairs)",
+        "choice_sft",
+        (
+            recipe.ModelArguments,
+            recipe.PairArguments,
+            recipe.QuestionArguments,
+            recipe.LabelArguments,
+        ),
+        "SFTConfig",
+    ),
+    "dpo": _Stage(
+        "prefer expert actions to alternatives (DPO on contrast pairs)",
+        "dpo",
+        (recipe.ModelArguments, recipe.PairArguments, recipe.LabelArguments),
+        "DPOConfig",
     ),
     "imitate": _Stage(
         "learn expert actions (SFT on trajectories)",
         "imitate",
         (recipe.ModelArguments, recipe.TrajectoryArguments),
         "SFTConfig",
+    ),
+    "act-rl": _Stage(
+        "learn expert actions at single states (GRPO on the states of contrast pairs)",
+        "act_rl",
+        (
+            recipe.ModelArguments,
+            recipe.PairArguments,
+            recipe.RewardArguments,
+            recipe.GateArguments,
+        ),
+        "GRPOConfig",
     ),
     "judge": _Stage(
         "measure how well a model tells expert actions from alternatives",
@@ -120,7 +151,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         answer = _answer(sys.argv[1:] if argv is None else list(argv))
     except (ActError, gym.error.Error, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        said = in_words(error) if isinstance(error, OSError) else str(error)
+        print(f"error: {' '.join(said.split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)

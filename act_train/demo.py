@@ -39,6 +39,11 @@ PLAYERS = {
     "expert": "expert",
 }
 
+UNASKED = (
+    "--env", "ACT/ScienceWorld-v0", "--env_kwargs", '{"simplifications": "easy"}',
+    "--split", "test", "--step_limit", "18",
+)  # fmt: skip
+
 Command = tuple[str, ...]
 
 
@@ -87,8 +92,10 @@ def commands(out: Path) -> list[Command]:
         )  # fmt: skip
 
     def play(player: str) -> Command:
+        # The recipe also says how a model is asked, which others have no use for.
+        recipe = ("--config", "scienceworld_tiny_evaluate.yaml")
         return (
-            "act-train", "evaluate", "--config", "scienceworld_tiny_evaluate.yaml",
+            "act-train", "evaluate", *(recipe if ":" in PLAYERS[player] else UNASKED),
             "--policy", PLAYERS[player].format(out=out),
             "--tasks", *(f"{kind}:{TEST_TASKS}" for kind in KINDS),
             "--output", f"{out}/evaluation/{player}.jsonl",

@@ -3,11 +3,12 @@
 Tasks are enumerated, never sampled from resets. With ``metric: episodes`` each is played to its
 end, ``envs`` of them at once; with ``metric: next-action`` the player is asked at every state of an
 expert's episode, see :mod:`act_train.evaluation.next_action`. A line holds all that was said and
-done, and repeats what is needed to compare or repeat it (task list, step limit, history, prompt,
-weights, seed, versions). It holds no time, and neither the number of environments nor an
-interruption shows in it: equal requests give equal bytes, as far as the policy answers equally
-(what servers cannot promise is told in :mod:`act_data.policies.endpoint`). A line is on the disk
-before the next one; after a kill, the same command drops a torn last line and goes on.
+done, and repeats what is needed to compare or repeat it (task list and how many tasks the split
+has, step limit, history, prompt, weights, engine, seed, versions). It holds no time, and neither
+the number of environments nor an interruption shows in it: equal requests give equal bytes, as far
+as the policy answers equally (what servers cannot promise is told in
+:mod:`act_data.policies.endpoint`). A line is on the disk before the next one; after a kill, the
+same command drops a torn last line and goes on.
 
 Two files are compared by ``act-train compare``.
 """
@@ -30,14 +31,17 @@ from act_data.rollout import make_env, text_env
 from act_data.runs.run import bar, digest
 from act_data.storage.tables import content, read_trajectories
 from act_data.types import Trajectory
+from act_envs import TextEnv
 from act_envs.types import Expert, Task
 from act_envs.vector import TextVectorEnv
+from act_train.data import spread
 from act_train.errors import RecipeError
 from act_train.evaluation import next_action
 from act_train.evaluation.episodes import play_all
+from act_train.evaluation.measures import EPISODES
 from act_train.evaluation.players import Player, described, find_player
 from act_train.evaluation.results import Line, opened, read_results
-from act_train.evaluation.summary import EPISODES, summary
+from act_train.evaluation.summary import summary
 from act_train.evaluation.summary import words as summary_words
 from act_train.recipe import EvaluateArguments
 
@@ -67,16 +71,24 @@ def run(arguments: EvaluateArguments) -> dict[str, Any]:
                 "never finish. Set step_limit: NUMBER in the recipe, or --step_limit NUMBER."
             )
         listed = inner.tasks() if stored is None else _tasks_of(stored, inner)
-        tasks = select(listed, arguments.tasks)[: arguments.limit]
+        playable = [task for task in listed if stored is None or task.task_id in stored]
+        tasks = _part(select(playable, arguments.tasks), arguments.limit)
         if not tasks:
-            raise RecipeError("there is no task to evaluate. Choose another split, tasks or limit.")
+            raise RecipeError("there is no task to evaluate. Choose another split or other tasks.")
         player = find_player(arguments, inner)
         if arguments.metric == EPISODES:
             play = partial(_episodes, arguments, env, player)
         else:
             policy, seed = _policy(player), arguments.seed
+            if arguments.states is not None:
+                stored = next_action.drawn(env, tasks, arguments.states, stored=stored, seed=seed)
+                tasks = [task for task in tasks if task.task_id in stored]
             play = partial(next_action.results, env, policy, stored=stored, seed=seed)
-        request = _request(arguments, env, player, tasks)
+        request = {
+            **_request(arguments, env, player, tasks),
+            "tasks_in_split": len(listed),
+            "tasks_without_episode": len(listed) - len(playable),
+        }
         with opened(Path(arguments.output), request, tasks) as file:
             results = play(tasks[len(file.lines) :])
             with closing(results), bar(len(tasks), arguments.progress) as advance:
@@ -104,7 +116,7 @@ def _env(
         return make_env(one.env_id, json.loads(one.env_kwargs))
     limit = {} if arguments.step_limit is None else {"step_limit": arguments.step_limit}
     return make_env(
-        arguments.env, {**arguments.make_arguments(), "split": arguments.split, **limit}
+        arguments.env, {**arguments.make_arguments(), "split": arguments.split or "test", **limit}
     )
 
 
@@ -129,10 +141,28 @@ def _stored(arguments: EvaluateArguments) -> dict[str, Trajectory] | None:
     return stored
 
 
-def _tasks_of(stored: Mapping[str, Trajectory], env: Any) -> list[Task]:
-    """The tasks of trajectories in the order of their splits, which files need not have."""
-    splits = sorted({trajectory.split for trajectory in stored.values()})
-    return [task for split in splits for task in env.tasks(split) if task.task_id in stored]
+def _tasks_of(stored: Mapping[str, Trajectory], env: TextEnv) -> list[Task]:
+    """All tasks of the split that trajectories were played on, or else of those that they name.
+
+    They come in the order of the split, which files need not have.
+    """
+    tasks = env.tasks()
+    if not stored.keys() <= {task.task_id for task in tasks}:
+        splits = sorted({trajectory.split for trajectory in stored.values()})
+        tasks = [task for split in splits for task in env.tasks(split)]
+    if lost := stored.keys() - {task.task_id for task in tasks}:
+        raise RecipeError(
+            f"the trajectories hold {min(lost)}, which is no task of this environment. "
+            "Collect them again with this version of it."
+        )
+    return list(tasks)
+
+
+def _part(tasks: Sequence[Task], limit: int | None) -> list[Task]:
+    """So many of the tasks, every kind by its share, in their order."""
+    kept = spread(sorted(tasks, key=lambda task: task.kind), limit)
+    names = {task.task_id for task in kept}
+    return [task for task in tasks if task.task_id in names]
 
 
 def _policy(player: Player) -> Policy:

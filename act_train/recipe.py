@@ -17,6 +17,8 @@ from typing import Any, NoReturn, cast, get_origin, get_type_hints
 from act_envs.errors import nearest
 from act_train.errors import RecipeError
 
+MAX_CANDIDATES = 8
+
 
 def _option(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
@@ -38,7 +40,15 @@ class ModelArguments:
 class PairArguments:
     """Which contrast pairs a stage reads, and how it shows them."""
 
-    pairs: str = _option("", "Folder or file of contrast pairs (act-data mine).")
+    pairs: str = _option(
+        "",
+        "Folder or file of contrast pairs (act-data mine); or with split a dataset (act-data "
+        "build): a folder, org/name[@REVISION] on the Hub, or builtin.",
+    )
+    split: str | None = _option(None, "Of a dataset: train.")
+    subset: str | None = _option(
+        None, "Of a dataset: the environment whose pairs are taken; the first."
+    )
     history: int = _option(2, "Past turns in the prompt.")
     validation_share: float = _option(0.1, "Share of the tasks held out; all their pairs are.")
     max_pairs: int | None = _option(None, "Take at most so many training pairs, spread evenly.")
@@ -50,6 +60,7 @@ class PairArguments:
     def __post_init__(self) -> None:
         _need(self.pairs, "pairs")
         _check_split(self.history, self.validation_share, self.max_pairs)
+        _check_subset(self.split, self.subset)
 
 
 @dataclass
@@ -78,8 +89,7 @@ class JudgedPairArguments:
     def __post_init__(self) -> None:
         _need(self.pairs, "pairs")
         _check_split(self.history or 0, self.validation_share or 0.0, self.max_pairs)
-        if self.split is None and self.subset is not None:
-            raise RecipeError(f"subset={self.subset!r} is for a dataset. Set split as well.")
+        _check_subset(self.split, self.subset)
         if self.split is not None and self.validation_share is not None:
             raise RecipeError(
                 f"validation_share={self.validation_share} is for files, and split={self.split!r} "
@@ -91,7 +101,15 @@ class JudgedPairArguments:
 class TrajectoryArguments:
     """Which trajectories a stage imitates, and how it shows their states."""
 
-    trajectories: str = _option("", "Folder or file of trajectories (act-data collect).")
+    trajectories: str = _option(
+        "",
+        "Folder or file of trajectories (act-data collect); or with split a dataset (act-data "
+        "build): a folder, org/name[@REVISION] on the Hub, or builtin.",
+    )
+    split: str | None = _option(None, "Of a dataset: train.")
+    subset: str | None = _option(
+        None, "Of a dataset: the environment whose trajectories are taken; all."
+    )
     history: int = _option(2, "Past turns in the prompt.")
     validation_share: float = _option(0.1, "Share of the tasks held out; all their steps are.")
     max_trajectories: int | None = _option(None, "Take at most so many training trajectories.")
@@ -103,6 +121,51 @@ class TrajectoryArguments:
     def __post_init__(self) -> None:
         _need(self.trajectories, "trajectories")
         _check_split(self.history, self.validation_share, self.max_trajectories)
+        _check_subset(self.split, self.subset)
+
+
+@dataclass
+class QuestionArguments:
+    """What is asked about the pairs."""
+
+    candidates: int = _option(
+        2, "Actions in a question, at most: the expert's and alternatives of the same state."
+    )
+    equivalent: str | None = _option(
+        None,
+        "hindsight or informed: offer an answer for pairs that act-data verify found equivalent by "
+        "this reading. Without it they are asked like all others.",
+    )
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.candidates <= MAX_CANDIDATES:
+            raise RecipeError(
+                f"candidates={self.candidates} must lie between 2 and {MAX_CANDIDATES}."
+            )
+        if self.equivalent is None:
+            return
+        if self.equivalent not in (known := ("hindsight", "informed")):
+            raise RecipeError(
+                f"unknown reading {self.equivalent!r}. {nearest(self.equivalent, known)}"
+            )
+        if self.candidates != 2:
+            raise RecipeError(
+                f"equivalent is about two actions, and candidates={self.candidates}. "
+                "Leave one of them out."
+            )
+
+
+@dataclass
+class LabelArguments:
+    """How far the labels of the training data are to be trusted."""
+
+    flip_labels: float = _option(
+        0.0, "Share of the training labels made wrong on purpose, drawn by the seed."
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.flip_labels <= 1:
+            raise RecipeError(f"flip_labels={self.flip_labels} must lie in [0, 1].")
 
 
 @dataclass
@@ -119,10 +182,10 @@ class RewardArguments:
 
 
 @dataclass
-class CritiqueArguments:
-    """What the critique stage asks of a model before it trains it."""
+class GateArguments:
+    """What a stage asks of a model before it trains it."""
 
-    gate_prompts: int = _option(16, "Prompts on which a model is measured before and after.")
+    gate_prompts: int = _option(256, "Prompts on which a model is measured before and after.")
     min_format_rate: float = _option(0.02, "Refuse a model that keeps the format less often.")
 
     def __post_init__(self) -> None:
@@ -131,6 +194,21 @@ class CritiqueArguments:
                 f"gate_prompts={self.gate_prompts} must be at least 1, and "
                 f"min_format_rate={self.min_format_rate} must lie in [0, 1]."
             )
+
+
+@dataclass
+class CritiqueArguments(GateArguments):
+    """What the critique stage asks of a model before it trains it, and of its answers."""
+
+    above_chance: bool = _option(
+        True, "Refuse a model whose choices are not shown to be better than chance."
+    )
+    reasoning: bool = _option(
+        True, "False asks for the action alone, and closes the thinking block of chat templates."
+    )
+    select: bool = _option(
+        False, "Leave out pairs that the model's first answers are always or never right about."
+    )
 
 
 @dataclass
@@ -151,14 +229,21 @@ class EvaluateArguments:
     trajectories: str = _option(
         "", "Of next-action: expert trajectories (act-data collect) in place of env and split."
     )
-    split: str = _option("test", "Official split of the tasks, or a panel.")
+    split: str | None = _option(None, "Official split of the tasks, or a panel; test by default.")
     tasks: list[str] = field(
         default_factory=list,
         metadata={
             "help": "Only these: kinds, KIND:N (the first N of a kind), task ids; all if none."
         },
     )
-    limit: int | None = _option(None, "Only the first so many of these.")
+    limit: int | None = _option(
+        None, "Only so many of these, spread evenly over kinds: a part, which results say."
+    )
+    states: int | None = _option(
+        None,
+        "Of next-action: whole tasks, drawn by a hash of their names, until there are so many "
+        "states; all by default.",
+    )
     step_limit: int | None = _option(
         None, "Actions after which an episode is cut off; the environment's own by default."
     )
@@ -188,13 +273,19 @@ class EvaluateArguments:
             _need(getattr(self, name), name)
         if self.trajectories and self.metric == "episodes":
             raise RecipeError("trajectories are for metric: next-action alone. Leave them out.")
-        if self.trajectories and self.env:
+        theirs = {"env": "", "split": None, "step_limit": None, "env_kwargs": "{}"}
+        for name, unset in theirs.items():
+            if self.trajectories and (value := getattr(self, name)) != unset:
+                raise RecipeError(
+                    f"{name}={value!r} is set beside trajectories, which know theirs. Leave it out."
+                )
+        if self.states is not None and self.metric == "episodes":
             raise RecipeError(
-                f"env={self.env!r} is set beside trajectories, which know theirs. Leave it out."
+                f"states={self.states} is for metric: next-action alone. Set limit: TASKS instead."
             )
-        if self.step_limit is not None:
-            _at_least(1, step_limit=self.step_limit)
-        _at_least(1, envs=self.envs)
+        for name in ("step_limit", "envs", "states"):
+            if (number := getattr(self, name)) is not None:
+                _at_least(1, **{name: number})
         if self.limit is not None:
             _check_limit(self.limit)
         self.make_arguments()
@@ -218,7 +309,8 @@ class CompareArguments:
     """Which two evaluations are compared."""
 
     results: list[str] = field(
-        default_factory=list, metadata={"help": "Two files that act-train evaluate wrote."}
+        default_factory=list,
+        metadata={"help": "Two files that act-train evaluate or reason wrote."},
     )
 
     def __post_init__(self) -> None:
@@ -247,6 +339,8 @@ class JudgeArguments:
         _need(self.output, "output")
         if Path(self.output).suffix != ".json":
             raise RecipeError(f"output={self.output!r} must end in .json.")
+        if Path(self.output).is_dir():
+            raise RecipeError(f"output={self.output!r} is a folder. Give the name of a file.")
         _at_least(0, rationale_pairs=self.rationale_pairs)
         _at_least(1, rationale_tokens=self.rationale_tokens)
         if self.part not in (parts := ("held-out", "train", "all")):
@@ -257,7 +351,7 @@ class JudgeArguments:
 class ReasonArguments:
     """Who answers which questions, and where the answers are written."""
 
-    policy: str = _option("", "transformers:PATH[@REVISION] or openai:MODEL.")
+    policy: str = _option("", "transformers:PATH[@REVISION], vllm:PATH or openai:MODEL.")
     benchmark: str = _option("", "math-500 or gpqa-diamond.")
     output: str = _option("", "JSONL file; one that exists is continued.")
     questions: str | None = _option(
@@ -294,7 +388,9 @@ class ReportArguments:
         },
     )
     out: str = _option("report", "Folder for report.md and report.html.")
-    backbone: str = _option("Qwen3-8B", "Whose published numbers: Qwen3-8B, Qwen3-4B or Olmo-3-7B.")
+    backbone: str = _option(
+        "Qwen3-8B", "Whose published numbers: Qwen3-8B, Qwen3-4B or Olmo-3-7B-Instruct."
+    )
     examples: int = _option(2, "Gains, and losses, shown of each run against the first.")
 
     def __post_init__(self) -> None:
@@ -530,6 +626,11 @@ def _check_split(history: int, share: float, limit: int | None) -> None:
         raise RecipeError(f"validation_share={share} must lie in [0, 1).")
     if limit is not None:
         _check_limit(limit)
+
+
+def _check_subset(split: str | None, subset: str | None) -> None:
+    if split is None and subset is not None:
+        raise RecipeError(f"subset={subset!r} is for a dataset. Set split as well.")
 
 
 def _check_limit(limit: int) -> None:

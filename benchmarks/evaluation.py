@@ -98,6 +98,7 @@ class _Timed:
 
     def __init__(self, policy: Any) -> None:
         self.name, self.revision, self.sampling = policy.name, policy.revision, policy.sampling
+        self.engine = policy.engine
         self.needs_admissible, self.needs_effects = policy.needs_admissible, policy.needs_effects
         self._policy = policy
         self.seconds = 0.0
@@ -176,7 +177,7 @@ def _shared_prompt(folder: Path, quick: bool) -> Iterator[Row]:
 
     from act_data.models import load_model
     from act_data.prompts import action_prompt, render_answer
-    from act_train.scoring import log_probabilities
+    from act_train.scoring import answer_log_probabilities
 
     model, tokenizer, _ = load_model(_model(folder, 256, 4))
     spent = {"shared": 0.0, "apart": 0.0}
@@ -197,7 +198,7 @@ def _shared_prompt(folder: Path, quick: bool) -> Iterator[Row]:
         answers = [f"{render_answer(action)}{tokenizer.eos_token}" for action in offered]
         rows = tokenizer(answers, add_special_tokens=False)["input_ids"]
         start = time.process_time()
-        shared = log_probabilities(model, prompt, rows)
+        shared = answer_log_probabilities(model, [(prompt, row) for row in rows])
         middle = time.process_time()
         separate = [apart(prompt, row) for row in rows]
         spent["shared"] += middle - start

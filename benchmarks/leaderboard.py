@@ -58,8 +58,8 @@ WebShop it takes the offered `search[...]` as it stands, and so finds nothing). 
 what it has read. `clairvoyant`, `gold` and `oracle` know the hidden state: they are bounds, and no
 agents. `gold` is upstream's path, which is longer than the cap for some tasks.
 
-Where all tasks end alike, resampling gives an interval without width: read n wins of n tasks as at
-least 1 - 3/n.
+Where all tasks end alike, resampling says nothing: the bound is Wilson's, with a task as one
+observation.
 
 """
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from act_data.prompts import PROMPT_VERSION, render_answer
+from act_data.prompts import PROMPT_VERSION, Message, action_prompt, render_answer
 from act_data.provenance import versions
 from act_data.types import AgentState
 from act_envs.base import MAX_ACTION
@@ -32,10 +32,11 @@ _SPECS = (
     "openai:<model>",
 )
 
-_PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "transformers": ("torch", "transformers"),
-    "vllm": ("torch", "transformers", "vllm"),
-}  # whose versions can change a policy's answers, by the scheme of its name
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "transformers": ("torch", "transformers", "tokenizers"),
+    "vllm": ("torch", "transformers", "tokenizers", "vllm"),
+}
+"""Whose versions can change a policy's answers, by the scheme of its name."""
 
 
 MAX_SAMPLES = 100_000
@@ -53,6 +54,7 @@ class Query:
         expert_action: what the expert does here; None but for policies with ``needs_effects``.
         effects: what ``expert_action`` and some of the admissible actions give, by action; as
             ``expert_action`` for scripted policies alone, never for a language model.
+        prompt: what a language model is asked; None asks for the next action.
     """
 
     state: AgentState
@@ -60,6 +62,17 @@ class Query:
     seed: tuple[int, ...]
     expert_action: str | None = None
     effects: Mapping[str, Consequence] = field(default_factory=dict)
+    prompt: tuple[Message, ...] | None = None
+
+    def messages(self, history: int) -> list[Message]:
+        """The conversation that a language model answers.
+
+        Args:
+            history: past turns to show of the state.
+        """
+        if self.prompt is not None:
+            return list(self.prompt)
+        return action_prompt(self.state, history=history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +105,12 @@ class Policy(Protocol):
     """What can be sampled.
 
     Attributes:
-        name: what it is, as :func:`make_policy` takes it, without the revision.
+        name: what it is, as :func:`make_policy` takes it, without the revision; of a folder the
+            last name alone.
         revision: which weights, ``""`` for a scripted policy, or where nobody can tell.
         sampling: the parameters that shape its answers, as JSON can hold them.
+        engine: what computes them, on which rounding depends, as JSON can hold it; {} for a
+            scripted policy.
         needs_admissible: whether queries must carry ``admissible_actions``.
         needs_effects: whether queries must carry ``expert_action`` and ``effects``.
     """
@@ -102,6 +118,7 @@ class Policy(Protocol):
     name: str
     revision: str
     sampling: dict[str, Any]
+    engine: dict[str, Any]
     needs_admissible: bool
     needs_effects: bool
 
@@ -234,7 +251,7 @@ def versions_with(policy: Policy) -> dict[str, object]:
 
     See :func:`act_data.provenance.versions`.
     """
-    packages = _PACKAGES.get(policy.name.partition(":")[0], ())
+    packages = PACKAGES.get(policy.name.partition(":")[0], ())
     return {"prompt": PROMPT_VERSION, **versions("numpy", "pyarrow", *packages)}
 
 
@@ -283,6 +300,7 @@ class RandomAdmissible:
 
     def __init__(self) -> None:
         self.sampling: dict[str, Any] = {}
+        self.engine: dict[str, Any] = {}
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         """``k`` draws for every query; an empty answer where nothing is admissible."""

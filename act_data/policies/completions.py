@@ -53,8 +53,8 @@ class _Transient(Exception):
         self.retry_after = retry_after
 
 
-def check_url(url: str) -> None:
-    """Refuse what is no address of an endpoint.
+def public_address(url: str) -> str:
+    """The address of an endpoint as records may hold it: without user, password and query.
 
     Raises:
         MissingExtra: httpx2 is not installed.
@@ -64,7 +64,7 @@ def check_url(url: str) -> None:
     with contextlib.suppress(httpx.InvalidURL):
         address = httpx.URL(url)
         if address.scheme in ("http", "https") and address.host:
-            return
+            return str(address.copy_with(userinfo=b"", query=None, fragment=None))
     raise UnknownArgument(
         f"base_url={url!r} is no address. Give one like http://localhost:8000/v1."
     )

@@ -2,7 +2,9 @@
 
 vLLM and SGLang serve so, and so do most who sell tokens. The seed is sent, but no endpoint
 promises to give the same answer twice, nor says which weights gave it: ``revision`` is empty.
-The address is no part of the record, the model's name is.
+The model's name stands in every row, the address in the results of evaluations alone, without a
+user's name and password. Where a chat template opens the thought of a model, let its server part
+thoughts from answers (a reasoning parser): nobody else can tell a thought that never ends.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from typing import Any, TypeVar
 
 from act_data.errors import RequestRefused
 from act_data.policies.base import Query, Sample, Sampling
-from act_data.policies.completions import Completions, PromptTooLong, check_url
+from act_data.policies.completions import Completions, PromptTooLong, public_address
 from act_data.policies.too_long import unanswered
-from act_data.prompts import Message, action_prompt, parse_answer
+from act_data.prompts import Message, parse_answer
 from act_envs.errors import UnknownArgument
 
 OPENAI = "https://api.openai.com/v1"
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Endpoint:
-    """Asks an endpoint for the next action.
+    """Asks an endpoint, for the next action where a query holds no prompt of its own.
 
     Args:
         model: the name under which the endpoint serves it.
@@ -64,7 +66,7 @@ class Endpoint:
         if concurrency < 1:
             raise UnknownArgument(f"concurrency={concurrency} must be at least 1.")
         self._url = (OPENAI if base_url is None else base_url).rstrip("/")
-        check_url(self._url)
+        self.engine: dict[str, Any] = {"base_url": public_address(self._url)}
         self.name = f"openai:{model}"
         self.sampling: dict[str, Any] = sampling.record()
         self._model, self._chosen = model, sampling
@@ -100,7 +102,7 @@ class Endpoint:
 
     async def _answers(self, client: Completions, query: Query, k: int) -> list[str]:
         """``k`` answers with one request where the endpoint knows ``n``, else with one each."""
-        messages = action_prompt(query.state, history=self._chosen.history)
+        messages = query.messages(self._chosen.history)
 
         def ask(index: int, n: int) -> Coroutine[Any, Any, list[str]]:
             return self._ask(client, messages, (query.seed[0] + index) % 2**31, n)

@@ -59,6 +59,7 @@ class HardNegative:
 
     def __init__(self) -> None:
         self.sampling: dict[str, Any] = {"reach": REACH}
+        self.engine: dict[str, Any] = {}
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         """The ``k`` closest actions of every query, all different; fewer where there are fewer.

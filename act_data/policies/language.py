@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from act_data.errors import ModelNotFound
-from act_data.models import load_model, split_revision
+from act_data.models import engine_of, load_model, model_name, split_revision
 from act_data.policies.base import Policy, Query, Sample, Sampling
 from act_data.policies.too_long import unanswered
-from act_data.prompts import action_prompt, parse_answer
+from act_data.prompts import begun, parse_answer
 
 Model = TypeVar("Model", bound=Policy)
 
 
 class LanguageModel:
-    """Asks a causal language model for the next action.
+    """Asks a causal language model, for the next action where a query holds no prompt of its own.
 
     It can be pickled: the process that opens it loads the same weights again, or refuses others.
 
@@ -45,8 +45,9 @@ class LanguageModel:
                 f"the tokenizer of {path} has no chat template. "
                 "Take an instruction-tuned model, or save the tokenizer with one."
             )
-        self.name = f"transformers:{path}"
+        self.name = f"transformers:{model_name(path)}"
         self.sampling: dict[str, Any] = sampling.record()
+        self.engine: dict[str, Any] = engine_of(self._model)
         self._path, self._chosen = path, sampling
         self._ends = _end_tokens(self._model, self._tokenizer)
         from transformers import GenerationConfig
@@ -67,7 +68,7 @@ class LanguageModel:
 
     def __reduce__(self) -> tuple[Any, ...]:
         target = pinned(self._path, self.revision)
-        return reopen, (LanguageModel, self.name, target, self._chosen, self.revision)
+        return reopen, (LanguageModel, target, self._chosen, self.revision)
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         """``k`` answers to every query; with temperature 0 the same one ``k`` times.
@@ -81,13 +82,14 @@ class LanguageModel:
 
         from act_data import shared_prefix
 
-        prompt = self._tokenizer.apply_chat_template(
-            action_prompt(query.state, history=self._chosen.history),
+        rendered = self._tokenizer.apply_chat_template(
+            query.messages(self._chosen.history),
             add_generation_prompt=True,
             enable_thinking=self._chosen.thinking,
-            return_dict=True,
-            return_tensors="pt",
-        ).to(self._model.device)["input_ids"]
+            tokenize=False,
+        )
+        encoded = self._tokenizer(rendered, add_special_tokens=False, return_tensors="pt")
+        prompt = encoded["input_ids"].to(self._model.device)
         room = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
         if room is not None and prompt.shape[1] + self._chosen.max_new_tokens > room:
             return unanswered(self.name, k)
@@ -96,16 +98,18 @@ class LanguageModel:
             torch.manual_seed(query.seed[0] | query.seed[1] << 32)
             repeated = prompt.expand(rows, -1)
             tokens = shared_prefix.generate(self._model, repeated, torch.ones_like(repeated))
-        samples = [self._read(answer) for answer in tokens[:, prompt.shape[1] :].tolist()]
+        answers = tokens[:, prompt.shape[1] :].tolist()
+        samples = [self._read(answer, begun(rendered)) for answer in answers]
         return samples * k if self._chosen.greedy else samples
 
-    def _read(self, tokens: list[int]) -> Sample:
-        """The text up to the first end token, tags included."""
+    def _read(self, tokens: list[int], before: str = "") -> Sample:
+        """What the prompt has begun, and the text up to the first end token, tags included."""
         end = next((i for i, token in enumerate(tokens) if token in self._ends), len(tokens))
         # skip_special_tokens would delete the action tags of tokenizers that know them as such.
         text = self._tokenizer.decode(
             tokens[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
+        text = f"{before}{text}"
         return Sample(text, parse_answer(text))
 
 
@@ -117,11 +121,7 @@ def pinned(path: str, revision: str) -> str:
 
 
 def reopen(
-    kind: Callable[[str, Sampling], Model],
-    name: str,
-    target: str,
-    sampling: Sampling,
-    revision: str,
+    kind: Callable[[str, Sampling], Model], target: str, sampling: Sampling, revision: str
 ) -> Model:
     """The policy that was pickled.
 
@@ -134,7 +134,6 @@ def reopen(
             f"{target} has changed: it was {revision}, and is {policy.revision}. "
             "Begin a new run, and leave the model as it is meanwhile."
         )
-    policy.name = name
     return policy
 
 

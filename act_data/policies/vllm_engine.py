@@ -7,20 +7,21 @@ holds as far as vLLM's kernels hold it: ``VLLM_BATCH_INVARIANT=1`` makes them, a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from act_data.errors import ModelNotFound
-from act_data.models import find_model, split_revision
+from act_data.models import find_model, model_name, split_revision
 from act_data.policies.base import Query, Sample, Sampling
 from act_data.policies.language import pinned, reopen
 from act_data.policies.too_long import says_too_long, unanswered
-from act_data.prompts import action_prompt, parse_answer
+from act_data.prompts import begun, parse_answer
 from act_envs.errors import MissingExtra
 
 
 class Vllm:
-    """Asks a causal language model for the next action.
+    """Asks a causal language model, for the next action where a query holds no prompt of its own.
 
     Args:
         target: folder or Hub id, of the latter with ``@`` and a revision if wanted.
@@ -51,13 +52,28 @@ class Vllm:
             raise ModelNotFound(
                 f"{path} holds no language model that vLLM {vllm.__version__} can load: {error}"
             ) from error
-        self.name = f"vllm:{path}"
+        self.name = f"vllm:{model_name(path)}"
         self.sampling: dict[str, Any] = sampling.record()
+        found = self._engine.llm_engine.model_config
+        self.engine: dict[str, Any] = {
+            "dtype": str(found.dtype).removeprefix("torch."),
+            "max_model_len": found.max_model_len,
+            "batch_invariant": os.environ.get("VLLM_BATCH_INVARIANT", "0") == "1",
+        }
+        # The template ends every prompt alike: what it begins of the answers is known from one.
+        self._begun = begun(
+            self._engine.get_tokenizer().apply_chat_template(
+                [{"role": "user", "content": ""}],
+                add_generation_prompt=True,
+                enable_thinking=sampling.thinking,
+                tokenize=False,
+            )
+        )
         self._path, self._chosen, self._params = path, sampling, vllm.SamplingParams
 
     def __reduce__(self) -> tuple[Any, ...]:
         target = pinned(self._path, self.revision)
-        return reopen, (Vllm, self.name, target, self._chosen, self.revision)
+        return reopen, (Vllm, target, self._chosen, self.revision)
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         """``k`` answers to every query; with temperature 0 the same one ``k`` times.
@@ -93,13 +109,11 @@ class Vllm:
             for query in queries
         ]
         answers = self._engine.chat(
-            [action_prompt(query.state, history=chosen.history) for query in queries],
+            [query.messages(chosen.history) for query in queries],
             params,
             use_tqdm=False,
             chat_template_kwargs={"enable_thinking": chosen.thinking},
         )
-        samples = [
-            [Sample(one.text, parse_answer(one.text)) for one in answer.outputs]
-            for answer in answers
-        ]
+        texts = [[f"{self._begun}{one.text}" for one in answer.outputs] for answer in answers]
+        samples = [[Sample(text, parse_answer(text)) for text in some] for some in texts]
         return [some * k for some in samples] if chosen.greedy else samples

@@ -9,7 +9,6 @@ interruptions. Others may do the work, but one process writes: no two runs can s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import sys
@@ -21,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from act_data.errors import RunConflict, RunLocked
+from act_data.errors import RunConflict
 from act_data.runs.cluster import done_on_ray
 from act_data.runs.work import Job, Part, Result, done_here
 from act_data.runs.workers import done_by_workers
-from act_data.storage.files import leftovers, replacing, write_json
+from act_data.storage.files import hold, leftovers, replacing, write_json
 from act_data.storage.schema import Kind
 from act_data.storage.tables import part_name, read_notes
 from act_envs.errors import UnknownArgument
@@ -156,12 +155,7 @@ def claimed(out: Path, request: Mapping[str, Any], name: str = REQUEST) -> Itera
     _check(out, request, name)  # before anything is written: the folder may be somebody else's
     out.mkdir(parents=True, exist_ok=True)
     with (out / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops it with the process
-        except BlockingIOError as error:
-            raise RunLocked(
-                f"another process is working in {out}. Wait for it, or choose another --out."
-            ) from error
+        hold(lock, f"another process is working in {out}. Wait for it, or choose another --out.")
         _check(out, request, name)
         for path in leftovers(out):
             path.unlink()

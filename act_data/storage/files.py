@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
+
+from act_data.errors import RunLocked
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a full disk, and of a full share of one."""
 
 _SUFFIX = ".partial"
+_WRONG = {
+    errno.ENOENT: "does not exist. Give the path of what is there",
+    errno.EISDIR: "is a folder. Give the name of a file",
+    errno.EEXIST: "is a file, and a folder is needed. Choose another place",
+    errno.ENOTDIR: "leads through a file as if that were a folder. Choose another place",
+    errno.EACCES: "may not be read or written by you. Change its permissions, or take another",
+    errno.EROFS: "is on a disk that cannot be written. Choose another place",
+    errno.ENAMETOOLONG: "is too long a name. Choose a shorter one",
+    **dict.fromkeys(
+        FULL, "cannot be written: the disk is full. Make room, then give the same command again"
+    ),
+}
 
 
 @contextlib.contextmanager
@@ -43,6 +58,26 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         os.fsync(folder)  # the new name, too, must survive a power cut
     finally:
         os.close(folder)
+
+
+def hold(file: IO[Any], message: str) -> None:
+    """Keep a file for this process alone, until it is closed.
+
+    Raises:
+        RunLocked: another process holds it; ``message`` says so.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops it with the process
+    except BlockingIOError as error:
+        raise RunLocked(message) from error
+
+
+def in_words(error: OSError) -> str:
+    """What is wrong with a file, and the remedy; the error's own text where it is of no file."""
+    wrong, name = _WRONG.get(error.errno or 0), error.filename2 or error.filename
+    if wrong is None or name is None:
+        return str(error)
+    return f"{os.fsdecode(name)} {wrong}."
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from act_data.policies.base import Policy, make_policy
+from dataclasses import fields
+
+from act_data.policies.base import PACKAGES, Policy, RandomAdmissible, make_policy
 from act_data.provenance import versions
 from act_envs import TextEnv
 from act_envs.errors import UnknownArgument
@@ -15,11 +17,10 @@ Player = Policy | Expert
 EXPERT, SCORED = "expert", "scored"
 _THOUGHTS = 2048  # tokens of an answer that begins with reasoning
 _ANSWER = 64
-_PACKAGES = {
-    "transformers": ("torch", "transformers"),
-    SCORED: ("torch", "transformers"),
-    "vllm": ("torch", "transformers", "vllm"),
-}  # whose versions can change the answers, by the scheme of the policy
+_PACKAGES = {**PACKAGES, SCORED: PACKAGES["transformers"]}
+_OF_MODELS = (
+    "history", "temperature", "max_new_tokens", "thinking", "repeat_penalty", "base_url",
+)  # fmt: skip
 
 
 def find_player(arguments: EvaluateArguments, env: TextEnv) -> Player:
@@ -34,12 +35,14 @@ def find_player(arguments: EvaluateArguments, env: TextEnv) -> Player:
     spec = arguments.policy
     scheme, _, target = spec.partition(":")
     names = [expert.name for expert in env.experts]
-    if scheme == EXPERT:
-        return env.expert(target or None)
-    if spec in names:
-        return env.expert(spec)
+    if scheme == EXPERT or spec in names:
+        expert = env.expert(spec if spec in names else target or None)
+        _check_unused(arguments)
+        return expert
     if scheme == SCORED and target:
         return _scored(target, arguments)
+    if spec == RandomAdmissible.name:
+        _check_unused(arguments)
     if arguments.repeat_penalty:
         raise RecipeError(
             f"repeat_penalty={arguments.repeat_penalty} is of no use to {spec!r}. "
@@ -63,6 +66,17 @@ def find_player(arguments: EvaluateArguments, env: TextEnv) -> Player:
     return policy
 
 
+def _check_unused(arguments: EvaluateArguments) -> None:
+    """Refuse what only a language model can heed."""
+    for option in fields(arguments):
+        value = getattr(arguments, option.name)
+        if option.name in _OF_MODELS and value != option.default:
+            raise RecipeError(
+                f"{option.name}={value} is of no use to {arguments.policy!r}, which is no language "
+                f"model. Leave it out (that is {option.default})."
+            )
+
+
 def budget(arguments: EvaluateArguments) -> int:
     """Tokens of an answer: as asked, or what suits the way of answering."""
     if arguments.max_new_tokens is not None:
@@ -77,6 +91,7 @@ def described(player: Player) -> dict[str, object]:
             "policy": f"{EXPERT}:{player.name}",
             "revision": "",
             "sampling": {},
+            "engine": {},
             "versions": versions("numpy"),
         }
     packages = _PACKAGES.get(player.name.partition(":")[0], ())
@@ -84,6 +99,7 @@ def described(player: Player) -> dict[str, object]:
         "policy": player.name,
         "revision": player.revision,
         "sampling": player.sampling,
+        "engine": player.engine,
         "versions": versions("numpy", *packages),
     }
 

@@ -8,29 +8,33 @@ torn one, which the next process cuts off.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from act_data.errors import RunLocked
 from act_data.runs.run import digest
+from act_data.storage.files import FULL, hold
 from act_envs.types import Task
 from act_train.errors import ResultMismatch
+from act_train.evaluation.measures import NEXT_ACTION, REASONING, check_line
 
 Line = dict[str, Any]
 
-_SAME = ("env", "env_kwargs", "split", "task_list", "policy", "revision", "prompt_version", "seed")
+_SAME = (
+    "metric", "benchmark", "env", "env_kwargs", "split", "task_list", "policy", "revision",
+    "prompt_version", "seed",
+)  # fmt: skip
 
 
 def read_results(path: str | Path) -> list[Line]:
-    """The complete lines of a result file, in order.
+    """The complete lines of a result file of ``act-train evaluate`` or ``reason``, in order.
 
     Raises:
-        ResultMismatch: it is no result file, or holds no line.
+        ResultMismatch: it is no result file, is damaged, or holds no line.
     """
     path = Path(path)
     lines = list(_complete(path, path.read_bytes()))
@@ -38,19 +42,19 @@ def read_results(path: str | Path) -> list[Line]:
         raise ResultMismatch(f"{path} holds no result. Let act-train evaluate go on with it.")
     first = lines[0]
     for number, line in enumerate(lines, 1):
-        if not line.keys() >= {*_SAME, "task_id", "tasks"}:
-            raise ResultMismatch(
-                f"line {number} of {path} is no line of act-train evaluate: it has the keys "
-                f"{', '.join(sorted(line))[:80]}. Choose another file."
-            )
-        if other := [key for key in _SAME if line[key] != first[key]]:
+        check_line(f"line {number} of {path}", line)
+        if other := [key for key in _SAME if line.get(key) != first.get(key)]:
             raise ResultMismatch(
                 f"line {number} of {path} is of another evaluation than the first: {other[0]} is "
-                f"{line[other[0]]!r}, not {first[other[0]]!r}. Evaluate into a file of its own."
+                f"{line.get(other[0])!r}, not {first.get(other[0])!r}. "
+                "Evaluate into a file of its own."
             )
+    if first["metric"] == NEXT_ACTION and not any(line["answers"] for line in lines):
+        raise ResultMismatch(f"{path} holds no state of an expert. Evaluate on other tasks.")
     names = [line["task_id"] for line in lines]
-    whole = len(lines) == first["tasks"]
-    if len(set(names)) < len(names) or (whole and digest(names) != first["task_list"]):
+    twice = len(set(names)) < len(names) or len(names) > first["tasks"]
+    whole = len(names) == first["tasks"] and first["metric"] != REASONING  # hashes more than names
+    if twice or (whole and digest(names) != first["task_list"]):
         raise ResultMismatch(
             f"{path} does not hold every task of its list once, in order. Evaluate again."
         )
@@ -68,15 +72,21 @@ class ResultFile:
 
     lines: list[Line]
     request: Mapping[str, Any]
-    _file: BinaryIO
+    _file: FileIO
 
     def add(self, result: Mapping[str, Any]) -> None:
         """Append a line. It is on the disk when this returns."""
         self.lines.append({**self.request, **result})
         text = json.dumps(self.lines[-1], sort_keys=True, ensure_ascii=False)
-        self._file.write(f"{text}\n".encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        rest = f"{text}\n".encode()
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            if error.errno in FULL:
+                error.filename = self._file.name  # a write does not say to what
+            raise
 
 
 @contextlib.contextmanager
@@ -93,13 +103,9 @@ def opened(path: Path, request: Mapping[str, Any], tasks: Sequence[Task]) -> Ite
         RunLocked: another process writes to it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel drops it at the end
-        except BlockingIOError as error:
-            raise RunLocked(
-                f"another process is writing to {path}. Wait for it, or choose another output."
-            ) from error
+    # Unbuffered: what a full disk has refused would be tried once more when the file is closed.
+    with path.open("a+b", buffering=0) as file:
+        hold(file, f"another process is writing to {path}. Wait for it, or choose another output.")
         file.seek(0)
         raw = file.read()
         lines = list(_complete(path, raw))
@@ -147,7 +153,7 @@ def _complete(path: Path, raw: bytes) -> Iterator[Line]:
             return
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise ResultMismatch(

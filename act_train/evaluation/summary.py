@@ -10,8 +10,6 @@ from act_train.evaluation.anatomy import anatomy
 from act_train.evaluation.results import Line
 from act_train.statistics import mean_interval
 
-EPISODES, NEXT_ACTION = "episodes", "next-action"  # what can be measured
-
 _FAULT_WORDS = {
     "no_tag": "without an action tag",
     "malformed": "with several tags, half a pair, or several lines",
@@ -59,6 +57,7 @@ def headline(lines: Sequence[Line]) -> dict[str, Any]:
         "tasks": f"{first['env']} {first['split']} ({first['task_list']})",
         "episodes": len(lines),
         "asked": first["tasks"],
+        "tasks_in_split": first.get("tasks_in_split"),
         "set_up": _set_up(lines),
     }
 
@@ -111,10 +110,13 @@ def opening(report: Mapping[str, Any]) -> list[str]:
     """The first lines: who, on what, how much of it, and how."""
     name = f"{report['benchmark']}, " if report["benchmark"] else ""
     whole = "" if report["episodes"] == report["asked"] else f" of {report['asked']}"
-    return [
+    lines = [
         f"{report['policy']} on {name}{report['tasks']}",
         f"{report['episodes']}{whole} tasks, each once; {report['set_up']}",
     ]
+    if report["asked"] < (report["tasks_in_split"] or 0):
+        lines.append(f"a part: the split has {report['tasks_in_split']} tasks")
+    return lines
 
 
 def _set_up(lines: Sequence[Line]) -> str:

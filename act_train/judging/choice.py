@@ -13,18 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
 from act_data.errors import ModelNotFound
-from act_data.models import load_model
-from act_data.prompts import OPEN_TAG, critique_prompt, render_answer
+from act_data.models import load_model, model_name
+from act_data.prompts import (
+    CLOSE_THOUGHT,
+    OPEN_TAG,
+    OPEN_THOUGHT,
+    begun,
+    critique_prompt,
+    render_answer,
+)
 from act_data.types import AgentState
 from act_train.errors import TrainingData
-
-_THINK, _THOUGHT = "<think>", "</think>"
+from act_train.scoring import answer_log_probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class ModelJudge:
     def __init__(
         self, model: str, revision: str | None, *, history: int, rationale_tokens: int
     ) -> None:
-        self.name = model
+        self.name = model_name(model)
         self._model, self._tokenizer, self.revision = load_model(model, revision)
         if not self._tokenizer.chat_template:
             raise ModelNotFound(
@@ -131,14 +136,14 @@ class ModelJudge:
                 do_sample=False,
                 eos_token_id=self._tokenizer.eos_token_id,
                 pad_token_id=self._tokenizer.eos_token_id,
-                stop_strings=[_THOUGHT, OPEN_TAG],
+                stop_strings=[CLOSE_THOUGHT, OPEN_TAG],
             ),
             tokenizer=self._tokenizer,
         )
         text = self._tokenizer.decode(
             written[0, prompt.shape[1] :], clean_up_tokenization_spaces=False
         )
-        for mark in (_THOUGHT, OPEN_TAG, end):
+        for mark in (CLOSE_THOUGHT, OPEN_TAG, end):
             text = text.partition(mark)[0]
         return text.strip()
 
@@ -147,12 +152,12 @@ class ModelJudge:
         if question.rationale is None:
             return self._prompt(state, question.candidates, thinking=False)
         opened = self._opened(state, question.candidates)
-        return f"{opened}{question.rationale}\n{_THOUGHT}\n\n"
+        return f"{opened}{question.rationale}\n{CLOSE_THOUGHT}\n\n"
 
     def _opened(self, state: AgentState, candidates: tuple[str, str]) -> str:
         """The prompt up to the first word of a thinking block."""
         prompt = self._prompt(state, candidates, thinking=True)
-        return prompt if prompt.rstrip().endswith(_THINK) else f"{prompt}{_THINK}\n"
+        return prompt if begun(prompt) else f"{prompt}{OPEN_THOUGHT}\n"
 
     def _prompt(self, state: AgentState, candidates: tuple[str, str], *, thinking: bool) -> str:
         return self._tokenizer.apply_chat_template(
@@ -171,39 +176,3 @@ class ModelJudge:
                 f"a prompt with its answer has {length} tokens, and {self.name} takes "
                 f"{self._room}. Show less history, or judge shorter states."
             )
-
-
-@torch.inference_mode()
-def answer_log_probabilities(
-    model: Any, rows: Sequence[tuple[Sequence[int], Sequence[int]]]
-) -> list[float]:
-    """Sums of the log-probabilities (nats) of the tokens of answers, each after its own context.
-
-    The tokens with which all contexts begin are computed once, and their cache repeated.
-
-    Args:
-        model: a causal language model whose cache can be repeated.
-        rows: contexts that begin with the same token and have two or more, and their answers.
-    """
-    shortest = min(len(context) for context, _ in rows)
-    columns = zip(*(context[: shortest - 1] for context, _ in rows), strict=True)
-    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-    head = torch.tensor([list(rows[0][0][:shared])], device=model.device)
-    cache = model(input_ids=head, use_cache=True, logits_to_keep=1).past_key_values
-    cache.batch_repeat_interleave(len(rows))
-    tails = [[*context[shared:], *answer] for context, answer in rows]
-    starts = [len(context) - shared for context, _ in rows]  # of the answers; at least 1
-    width = max(map(len, tails))
-    # Padding on the right needs no mask: a causal model never looks there.
-    padded = [[*tail, *[0] * (width - len(tail))] for tail in tails]
-    tokens = torch.tensor(padded, device=model.device)
-    kept = width - min(starts)
-    logits = model(
-        input_ids=tokens[:, :-1], past_key_values=cache, logits_to_keep=kept
-    ).logits.float()
-    picked = logits.log_softmax(-1).gather(-1, tokens[:, -kept:, None]).squeeze(-1)
-    first = width - kept  # index of the first token that was picked
-    return [
-        float(picked[i, start - first : len(tail) - first].sum())
-        for i, (start, tail) in enumerate(zip(starts, tails, strict=True))
-    ]

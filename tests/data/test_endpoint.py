@@ -175,6 +175,19 @@ def test_what_is_asked_and_what_is_answered(server: Server, monkeypatch) -> None
     assert (policy.name, policy.revision) == ("openai:tiny", "")
     assert "secret" not in str(policy.sampling) + str(vars(policy))
     assert server.url not in str(policy.sampling)
+    assert policy.engine == {"base_url": server.url}
+
+
+def test_a_record_of_the_address_tells_no_secret() -> None:
+    policy = make_policy("openai:tiny", base_url="http://me:secret@host:8000/v1?key=secret")
+    assert policy.engine == {"base_url": "http://host:8000/v1"}
+
+
+def test_a_prompt_of_its_own_takes_the_place_of_the_state(server: Server) -> None:
+    asked = ({"role": "user", "content": "What is 1 + 1?"},)
+    [query] = _queries(1)
+    _policy(server).sample([dataclasses.replace(query, prompt=asked)], 1)
+    assert server.asked[0]["messages"] == list(asked)
 
 
 def test_answers_do_not_depend_on_the_batch(server: Server) -> None:

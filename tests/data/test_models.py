@@ -24,6 +24,9 @@ from act_data.types import AgentState
 from act_envs.errors import MissingExtra, UnknownArgument
 
 torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,45 @@ def test_a_pickled_hub_model_is_asked_for_by_its_commit(
     asked = _fake_hub(model_folder, tmp_path, monkeypatch)
     pickle.loads(pickle.dumps(make_policy("transformers:someone/tiny@v1")))
     assert asked == [("someone/tiny", "v1"), ("someone/tiny", COMMIT)]
+
+
+def test_a_record_names_a_folder_without_its_place(
+    model_folder: Path, tmp_path: Path, monkeypatch
+) -> None:
+    shutil.copytree(model_folder, tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path / "tiny")
+    for target in (str(tmp_path / "tiny"), "../tiny", "."):
+        policy = make_policy(f"transformers:{target}")
+        assert policy.name == "transformers:tiny"
+        assert policy.engine == {"device": DEVICE, "dtype": "float32", "attention": "sdpa"}
+
+
+def test_a_prompt_of_its_own_takes_the_place_of_the_state(policy: LanguageModel, state) -> None:
+    [query] = _queries(state, 1)
+    given = tuple(action_prompt(query.state, history=2))
+    other = dataclasses.replace(query, state=AgentState("nothing", "here"), prompt=given)
+    assert policy.sample([other], 2) == policy.sample([query], 2)
+
+
+def test_a_thought_that_the_template_opens_and_nobody_ends_is_no_answer(
+    model_folder: Path, fake_vllm, tmp_path: Path, state, monkeypatch
+) -> None:
+    shutil.copytree(model_folder, tmp_path / "thinker")
+    template = tmp_path / "thinker" / "chat_template.jinja"
+    opens = "{% if enable_thinking %}<think>\n{% endif %}"
+    template.write_text(template.read_text() + opens)
+    for scheme in ("transformers", "vllm"):
+        for thinking, action in ((True, None), (False, "look")):
+            policy: Any = make_policy(f"{scheme}:{tmp_path / 'thinker'}", thinking=thinking)
+            said = "<action>look</action>"
+            if scheme == "transformers":
+                monkeypatch.setattr(policy._tokenizer, "decode", lambda *_, said=said, **__: said)
+            else:
+                one = SimpleNamespace(outputs=[SimpleNamespace(text=said)])
+                policy._engine.chat = lambda *_, one=one, **__: [one]
+            [[sample]] = policy.sample(_queries(state, 1), 1)
+            assert sample.text == ("<think>" if thinking else "") + said
+            assert sample.action == action
 
 
 def test_temperature_zero_gives_one_answer_k_times(model_folder: Path, state) -> None:
@@ -296,6 +338,11 @@ class FakeEngine:
         if not (Path(model) / "config.json").is_file():
             raise ValueError("no config")
         self.model, self.asked = model, []
+        config = SimpleNamespace(dtype=torch.bfloat16, max_model_len=40960)
+        self.llm_engine = SimpleNamespace(model_config=config)
+
+    def get_tokenizer(self) -> Any:
+        return transformers.AutoTokenizer.from_pretrained(self.model)
 
     def chat(
         self, messages: list[Any], params: list[Any], *, use_tqdm: bool, chat_template_kwargs: Any
@@ -327,6 +374,9 @@ def test_vllm(model_folder: Path, fake_vllm, state) -> None:
     )
     assert policy.revision == load_model(model_folder)[2]
     assert policy._engine.model == str(model_folder)
+    assert policy.engine == {
+        "dtype": "bfloat16", "max_model_len": 40960, "batch_invariant": False,
+    }  # fmt: skip
     queries = [dataclasses.replace(q, expert_action="rob the bank") for q in _queries(state, 3)]
     answers = policy.sample(queries, 2)
     seeds = [query.seed[0] % 2**31 for query in queries]

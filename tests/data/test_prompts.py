@@ -47,6 +47,21 @@ def test_critique_prompt(state: AgentState) -> None:
     assert message["content"] + "\n" == _golden("critique")
 
 
+@pytest.mark.parametrize(
+    ("name", "more", "options"),
+    [
+        ("critique_of_three", ["wait"], {}),
+        ("critique_equivalent", [], {"equivalent": True}),
+        ("critique_at_once", [], {"reasoning": False}),
+    ],
+)
+def test_variants_of_the_critique_prompt(
+    state: AgentState, name: str, more: list[str], options: dict[str, bool]
+) -> None:
+    [message] = critique_prompt(state, ["go to cellar", "eat fish", *more], history=2, **options)
+    assert message["content"] + "\n" == _golden(name)
+
+
 @pytest.mark.parametrize("history", range(6))
 def test_the_last_turns_are_shown(state: AgentState, history: int) -> None:
     shown = [action for _, action in state.history if f"> {action}" in render_state(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -58,10 +59,30 @@ def test_in_a_checkout(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told() == f"{PLAIN}+g{commit[:12]}"
     (package / "new.txt").touch()
     assert told() == f"{PLAIN}+g{commit[:12]}"
-    (package / "module.py").write_text("a = 2\n")
-    assert told() == f"{PLAIN}+g{commit[:12]}.dirty"
+    (package.parent / "README.md").write_text("changed\n")
+    assert told() == f"{PLAIN}+g{commit[:12]}", "a text is no program"
     monkeypatch.setenv("PATH", "")
     assert told() == PLAIN, "no git, no commit"
+
+
+def test_every_change_of_a_checkout_is_another_program(package: Path) -> None:
+    commit = committed(package.parent)
+    seen = {told()}
+    for name, text in (
+        ("module.py", "a = 2\n"),
+        ("module.py", "a = 3\n"),
+        ("new.py", "b = 1\n"),
+        ("new.py", "b = 2\n"),
+    ):
+        (package / name).write_text(text)
+        assert re.fullmatch(rf"{re.escape(PLAIN)}\+g{commit[:12]}\.dirty\.[0-9a-f]{{8}}", told())
+        assert told() not in seen
+        seen.add(told())
+    (package / "new.py").unlink()
+    (package / "module.py").unlink()
+    assert told() not in seen
+    (package / "module.py").write_text("a = 1\n")
+    assert told() == f"{PLAIN}+g{commit[:12]}"
 
 
 def test_within_the_repository_of_something_else(package: Path) -> None:

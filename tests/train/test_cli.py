@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -48,7 +49,7 @@ EVALUATE = ["evaluate", "--policy", "expert", "--env", "ACT/Toy-v0"]
         ([*EVALUATE, "--output", "x", "--step_limit", "many"], "invalid int value: 'many'"),
         ([*EVALUATE, "--output", "x", "--step_limit", "5", "--outptu", "y"], "'--output'"),
         ([*EVALUATE, "--outptu=y"], "'--output'"),  # and not: output is not set
-        ([*EVALUATE, "--output", "/", "--step_limit", "5"], "Is a directory"),
+        ([*EVALUATE, "--output", "/", "--step_limit", "5"], "/ is a folder. Give the name"),
         (
             [
                 "evaluate",
@@ -76,6 +77,35 @@ def test_mistakes_on_the_command_line(
     argv: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert told in error_of(argv, capsys)
+
+
+def test_files_that_cannot_be_read_or_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    play = [*EVALUATE, "--limit", "1", "--step_limit", "5", "--output"]
+    for argv, told in (
+        ([*play, str(file / "a.jsonl")], "file is a file, and a folder is needed. Choose"),
+        ([*play, str(file / "sub" / "a.jsonl")], "leads through a file as if"),
+        (["compare", str(tmp_path / "no"), str(file)], "no does not exist. Give the path"),
+        (["compare", str(tmp_path), str(file)], "is a folder. Give the name of a file."),
+    ):
+        said = error_of(argv, capsys)
+        assert told in said
+        assert "Errno" not in said
+    assert main([*play, str(tmp_path / "a.jsonl")]) == 0
+    capsys.readouterr()
+    run = ["report", str(tmp_path / "a.jsonl"), "--out"]
+    assert "file is a file, and a folder is needed." in error_of([*run, str(file)], capsys)
+
+    def refuse(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    for error in (errno.ENOSPC, errno.EDQUOT):
+        said = error_of([*play, str(tmp_path / f"{error}.jsonl")], capsys)
+        assert f"{error}.jsonl cannot be written: the disk is full. Make room" in said
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from act_train import cli, demo
+from act_train import cli, demo, recipe
 from act_train.errors import DemoFailed
 from act_train.recipe import DemoArguments, packaged
 
@@ -39,6 +39,18 @@ def test_every_step_is_a_command_that_exists(tmp_path: Path) -> None:
         inputs = [options[i + 1] for i, o in enumerate(options) if o in ("--model", "--pairs")]
         assert set(inputs) <= made
         made |= {options[i + 1] for i, o in enumerate(options) if o in ("--out", "--output_dir")}
+
+
+def test_players_are_evaluated_alike(tmp_path: Path) -> None:
+    plays = [options for _, stage, *options in demo.commands(tmp_path) if stage == "evaluate"]
+    read = [recipe.read(options, recipe.EvaluateArguments)[0] for options in plays]
+    assert len(read) == len(demo.PLAYERS)
+    alike = ("env", "split", "tasks", "step_limit", "metric", "limit", "seed")
+    assert len({str([getattr(one, name) for name in alike]) for one in read}) == 1
+    assert len({str(one.make_arguments()) for one in read}) == 1
+    for one in read:
+        if ":" not in one.policy:
+            assert (one.history, one.max_new_tokens) == (2, None), "refused of scripted players"
 
 
 def test_a_demo_goes_on_where_it_stopped(

@@ -264,6 +264,15 @@ def test_a_models_answers_do_not_depend_on_their_neighbours(tmp_path: Path, sche
         )  # fmt: skip
     assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "4.jsonl").read_bytes()
     lines = read_results(tmp_path / "1.jsonl")
+    assert lines[0]["policy"] == f"{scheme}:model"
+    assert lines[0]["engine"].keys() == {"device", "dtype", "attention"}
+    assert lines[0]["versions"]["tokenizers"]
+    (tmp_path / "far").mkdir()
+    moved = model.rename(tmp_path / "far" / "model")
+    evaluate.run(
+        arguments(tmp_path / "far.jsonl", policy=f"{scheme}:{moved}", step_limit=4, **more)
+    )
+    assert (tmp_path / "far.jsonl").read_bytes() == (tmp_path / "1.jsonl").read_bytes()
     answers = {turn["answer"] for line in lines for turn in line["turns"][1:]}
     assert len(answers) >= 3
     if scheme == "scored":
@@ -291,8 +300,25 @@ def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path, text: str)
     assert path.read_bytes() == text.encode("latin-1")
 
 
-def test_lines_say_which_versions_and_which_history(tmp_path: Path) -> None:
-    evaluate.run(arguments(tmp_path / "a.jsonl", history=1, policy="expert"))
+def test_a_limit_takes_every_kind_by_its_share_and_says_that_it_is_a_part(
+    tmp_path: Path,
+) -> None:
+    report = evaluate.run(arguments(tmp_path / "a.jsonl", tasks=["fetch:40", "feed:20"], limit=6))
+    names = [line["task_id"] for line in read_results(tmp_path / "a.jsonl")]
+    assert [name.split("/")[0] for name in names].count("fetch") == 4
+    whole = evaluate.run(arguments(tmp_path / "b.jsonl", tasks=[]))
+    listed = [line["task_id"] for line in read_results(tmp_path / "b.jsonl")]
+    assert names == [name for name in listed if name in names], "not in the order of the split"
+    assert (report["asked"], report["tasks_in_split"]) == (6, len(listed))
+    assert f"a part: the split has {len(listed)} tasks" in evaluate.words(report)
+    assert "a part" not in evaluate.words(whole)
+
+
+def test_lines_say_which_versions_and_which_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(monkeypatch, Mumbler())
+    evaluate.run(arguments(tmp_path / "a.jsonl", history=1, policy="mumbler"))
     for line in read_results(tmp_path / "a.jsonl"):
         assert line["history"] == 1
         assert line["versions"]["act-data"].startswith(act_envs.__version__)
@@ -317,6 +343,16 @@ def test_mistakes_are_told_before_anything_is_played(tmp_path: Path) -> None:
         evaluate.run(arguments(tmp_path / "a.jsonl", repeat_penalty=0.5))
     with pytest.raises(RecipeError, match="generates nothing"):
         evaluate.run(arguments(tmp_path / "a.jsonl", policy="scored:x", thinking=True))
+    unused = {
+        "temperature": 0.5, "thinking": True, "history": 5, "max_new_tokens": 9,
+        "repeat_penalty": 1.0, "base_url": "http://x/v1",
+    }  # fmt: skip
+    for policy in ("random-admissible", "expert", "expert:scripted", "scripted"):
+        for name, value in unused.items():
+            with pytest.raises(RecipeError, match=f"{name}=.* is of no use to '{policy}'"):
+                evaluate.run(arguments(tmp_path / "a.jsonl", policy=policy, **{name: value}))
+    with pytest.raises(RecipeError, match="states=5 is for metric: next-action"):
+        arguments(tmp_path / "a.jsonl", states=5)
     with pytest.raises(RecipeError, match="envs=0"):
         arguments(tmp_path / "a.jsonl", envs=0)
     with pytest.raises(RecipeError, match="'next-action'"):

@@ -23,8 +23,9 @@ from act_data.types import AgentState, ContrastPair
 from act_train import judge, tiny
 from act_train.data import split_by_task
 from act_train.errors import RecipeError, TrainingData
-from act_train.judging.choice import ModelJudge, Question, answer_log_probabilities
+from act_train.judging.choice import ModelJudge, Question
 from act_train.recipe import JudgeArguments, JudgedPairArguments, ModelArguments, TinyArguments
+from act_train.scoring import answer_log_probabilities
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +203,9 @@ def test_files_and_datasets_are_not_mistaken_for_each_other(
 def test_options_that_make_no_sense_are_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"must end in \.json"):
         JudgeArguments(output="x.jsonl")
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(RecipeError, match=r"folder\.json' is a folder"):
+        JudgeArguments(output=str(tmp_path / "folder.json"))
     with pytest.raises(RecipeError, match="'held-out'"):
         JudgeArguments(output="x.json", part="held out")
     with pytest.raises(RecipeError, match="set split: train"):

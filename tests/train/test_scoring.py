@@ -16,7 +16,7 @@ import torch
 
 from act_data.policies.base import Query
 from act_data.types import AgentState
-from act_train.scoring import LikeliestAdmissible, log_probabilities
+from act_train.scoring import LikeliestAdmissible, answer_log_probabilities
 from act_train.scratch import make_model, make_tokenizer
 
 TEXTS = ["You see a drawer 12 and a mug 3. go to drawer 12, take mug 3 from drawer 12."]
@@ -48,7 +48,7 @@ def test_scores_equal_separate_forward_passes_for_any_number_of_candidates(folde
     answers = [  # more than fit into one pass
         torch.randint(3, size, (1 + i % 7,), generator=draw).tolist() for i in range(70)
     ]
-    found = log_probabilities(model, prompt, answers)
+    found = answer_log_probabilities(model, [(prompt, answer) for answer in answers])
     expected = [separately(model, prompt, answer) for answer in answers]
     assert found == pytest.approx(expected, abs=1e-5)
     assert max(expected) - min(expected) > 1
