@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any
+from typing import Any, cast
 
 import tyro
 
@@ -232,7 +232,7 @@ def measure(job: Job, kind: str, weights: str = "") -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         trainer = (SharedPrefixGRPOTrainer if kind == "ours" else GRPOTrainer)(
             model,
-            reward_funcs=letters,
+            reward_funcs=cast(Any, letters),
             args=GRPOConfig(
                 output_dir=folder, per_device_train_batch_size=job.groups * job.group,
                 gradient_accumulation_steps=job.accumulate, num_generations=job.group,
