@@ -119,7 +119,8 @@ def pack(
     open_: dict[tuple[int, ...], int] = {}
     row: list[int] = []
     column: list[int] = []
-    most = _in_a_row(prompts, answers, hidden)
+    group = max(Counter(map(tuple, prompts)).values())
+    most = in_a_row(group, max(map(len, prompts)), max(map(len, answers)), hidden)
     for prompt, answer in zip(map(tuple, prompts), answers, strict=True):
         if prompt not in open_ or lines[open_[prompt]].count == most:
             open_[prompt] = len(lines)
@@ -153,12 +154,15 @@ def pack(
     )
 
 
-def _in_a_row(
-    prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], hidden: int
-) -> int:
-    """How many continuations of a prompt a row takes, so that all cost least."""
-    group = max(Counter(map(tuple, prompts)).values())
-    prompt, answer = (max(map(len, rows)) for rows in (prompts, answers))
+def in_a_row(group: int, prompt: int, answer: int, hidden: int) -> int:
+    """How many continuations of a prompt a row takes, so that all cost least.
+
+    Args:
+        group: continuations of the prompt.
+        prompt: its tokens.
+        answer: tokens of each continuation.
+        hidden: width of the model.
+    """
 
     def cost(count: int) -> float:
         length = prompt + count * (answer + 1)

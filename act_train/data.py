@@ -1,52 +1,97 @@
-"""Records to training rows. What a model reads comes from ``act_data.prompts`` and nowhere else.
+"""Records to train on, and which of them are held out.
 
-Only tasks of the training split become rows, and those of splits that the user names; a task of
-a test split never does.
+They are files that ``act-data`` wrote, or a split of a dataset that ``act-data build`` made. Only
+tasks of the training split are taken, and those of splits that the user names; a task of a test
+split never is.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
-from act_data.prompts import Message, action_prompt, critique_prompt, render_answer
+from act_data.errors import DataNotFound
+from act_data.loading import BUILTIN, load
+from act_data.loading import pairs as as_pairs
+from act_data.models import split_revision
+from act_data.publish.manifest import MANIFEST
+from act_data.publish.plan import TRAJECTORIES, config_of
 from act_data.splits import check_split, made_from
+from act_data.storage.schema import DECODERS
 from act_data.storage.tables import read_pairs, read_trajectories
 from act_data.types import ContrastPair, Trajectory
-from act_train.errors import TrainingData
+from act_train.errors import RecipeError, TrainingData
 
-Row = dict[str, Any]
 Record = TypeVar("Record", ContrastPair, Trajectory)
+Item = TypeVar("Item")
 
 
-def load_pairs(path: str, allow_split: Sequence[str] = ()) -> list[ContrastPair]:
-    """The pairs of a file or folder, refused when one of them must not be trained on.
+def load_pairs(
+    source: str,
+    allow_split: Sequence[str] = (),
+    *,
+    split: str | None = None,
+    subset: str | None = None,
+) -> list[ContrastPair]:
+    """The pairs of a file or folder or of a dataset, refused when one must not be trained on.
 
     Args:
-        path: file or folder.
+        source: file or folder; or with ``split`` a dataset: folder, ``org/name[@REVISION]`` on the
+            Hub, or ``"builtin"``.
         allow_split: splits besides ``train`` that the pairs may belong to.
+        split: of a dataset.
+        subset: of a dataset, the environment; by default the first.
 
     Raises:
         ForbiddenSplit: a pair belongs to another split, or to a test split.
+        SchemaMismatch: they are no pairs, or of another schema version.
         TrainingData: there are no pairs.
         DataNotFound: nothing is there.
+        RecipeError: a dataset was named without its split.
     """
+    if split is None:
+        _refuse_dataset(source)
+        found = read_pairs(source)
+    else:
+        found = as_pairs(_rows(source, subset, split, allow_split))
     # A state can offer thousands of actions, mostly the same ones as its neighbours: one copy.
     return [
         dataclasses.replace(
             pair, admissible_actions=tuple(map(sys.intern, pair.admissible_actions))
         )
-        for pair in _checked(read_pairs(path), path, allow_split)
+        for pair in _checked(found, source, allow_split)
     ]
 
 
-def load_trajectories(path: str, allow_split: Sequence[str] = ()) -> list[Trajectory]:
-    """The trajectories of a file or folder, refused like pairs."""
-    return _checked(read_trajectories(path), path, allow_split)
+def load_trajectories(
+    source: str,
+    allow_split: Sequence[str] = (),
+    *,
+    split: str | None = None,
+    subset: str | None = None,
+) -> list[Trajectory]:
+    """The trajectories of a file or folder or of a dataset, refused like pairs.
+
+    Args:
+        source: as of :func:`load_pairs`.
+        allow_split: splits besides ``train`` that they may belong to.
+        split: of a dataset.
+        subset: of a dataset, the environment; by default all.
+    """
+    if split is None:
+        _refuse_dataset(source)
+        return _checked(read_trajectories(source), source, allow_split)
+    rows = _rows(source, TRAJECTORIES, split, allow_split)
+    found = map(DECODERS["trajectories"], map(dict, rows))
+    return _checked(
+        (one for one in found if subset in (None, config_of(one.env_id))),
+        f"subset {subset!r} of {source}" if subset else source,
+        allow_split,
+    )
 
 
 def split_by_task(records: Sequence[Record], share: float) -> tuple[list[Record], list[Record]]:
@@ -84,92 +129,33 @@ def split_by_task(records: Sequence[Record], share: float) -> tuple[list[Record]
     )
 
 
-def critique_rows(pairs: Iterable[ContrastPair], *, history: int) -> list[Row]:
-    """Two prompts per pair, one for each order of the candidates: position says nothing.
-
-    Columns: ``prompt``; for the rewards ``expert_action``, ``alternative_action``, ``admissible``
-    (one action a line: a list of thousands of strings costs far more) and ``expert_position``
-    (0 or 1); and ``pair_id``.
-    """
-    return [
-        {
-            "prompt": critique_prompt(pair.state, _ordered(pair, position), history=history),
-            "expert_action": pair.expert_action,
-            "alternative_action": pair.alternative_action,
-            "admissible": "\n".join(pair.admissible_actions),
-            "expert_position": position,
-            "pair_id": pair.pair_id,
-        }
-        for pair in pairs
-        for position in (0, 1)
-    ]
-
-
-def warm_start_rows(pairs: Iterable[ContrastPair], *, history: int, seed: int) -> list[Row]:
-    """Critique prompts answered by a fair coin: the format, and no label.
-
-    A coin per pair says "first" or "second", and *both* orders of the pair are answered with the
-    candidate in that place. So each pair names the expert's action once and the alternative once,
-    exactly, over the pairs no place is preferred, and a model that copies one of the candidates
-    learns nothing about which is better.
-
-    A model from scratch that does not copy yet learns instead how often a text is an answer, and
-    there the data do tell: an expert repeats itself, random alternatives do not. Such a model
-    judges well above chance before any critique. Judge it before and after the critique stage.
-    """
-    rows = []
-    for pair in pairs:
-        place = hashlib.blake2b(f"{seed}/{pair.pair_id}".encode()).digest()[0] & 1
-        for position in (0, 1):
-            candidates = _ordered(pair, position)
-            rows.append(
-                {
-                    "prompt": critique_prompt(pair.state, candidates, history=history),
-                    "completion": _answer(candidates[place]),
-                }
-            )
-    return rows
-
-
-def imitation_rows(trajectories: Iterable[Trajectory], *, history: int) -> list[Row]:
-    """Every step of every trajectory: the state as a prompt, the action as its answer."""
-    return [
-        {
-            "prompt": action_prompt(trajectory.state(step), history=history),
-            "completion": _answer(transition.action),
-        }
-        for trajectory in trajectories
-        for step, transition in enumerate(trajectory.transitions)
-    ]
-
-
-def spread(records: Sequence[Record], limit: int | None) -> list[Record]:
+def spread(records: Sequence[Item], limit: int | None) -> list[Item]:
     """At most ``limit`` records, evenly spaced, so that a small run still sees every kind."""
     if limit is None or limit >= len(records):
         return list(records)
     return [records[i * len(records) // limit] for i in range(limit)]
 
 
-def fingerprint(rows: Sequence[Row]) -> str:
-    """32 hexadecimal digits naming exactly what a model was shown, prompts and order included."""
-    digest = hashlib.blake2b(digest_size=16)
-    for row in rows:
-        digest.update(json.dumps(row, sort_keys=True).encode())
-    return digest.hexdigest()
-
-
-def _ordered(pair: ContrastPair, expert_position: int) -> tuple[str, str]:
-    expert, other = pair.expert_action, pair.alternative_action
-    return (other, expert) if expert_position else (expert, other)
-
-
-def _answer(action: str) -> list[Message]:
-    return [{"role": "assistant", "content": render_answer(action)}]
-
-
 def _place(task_id: str) -> float:
     """A number in [0, 1) that follows from the name and from nothing else."""
     return int.from_bytes(hashlib.blake2b(task_id.encode(), digest_size=6).digest()) / 2**48
+
+
+def _refuse_dataset(source: str) -> None:
+    path = Path(source)
+    if source == BUILTIN or (path / MANIFEST).is_file():
+        raise RecipeError(f"{source} is a dataset. Set split: train as well.")
+    if not path.exists():
+        raise DataNotFound(
+            f"{source} does not exist. Make data with: act-data collect, act-data mine; for a "
+            "dataset on the Hub set split: train as well."
+        )
+
+
+def _rows(source: str, config: str | None, split: str, allow_split: Sequence[str]) -> Any:
+    check_split(split.partition("[")[0], allow_split)
+    name, revision = split_revision(source)
+    return load(name, config, revision=revision, split=split)
 
 
 def _checked(records: Iterable[Record], path: str, allow_split: Sequence[str]) -> list[Record]:

@@ -2,7 +2,7 @@
 
 Algorithm: maximise the likelihood of the expert's action after the prompt of its state, one row
 per step of every expert trajectory; prompts carry no loss. It is ``trl.SFTTrainer`` on rows of
-:func:`act_train.data.imitation_rows`; everything about optimisation is ``SFTConfig``.
+:func:`act_train.rows.imitation_rows`; everything about optimisation is ``SFTConfig``.
 
 Left out: reasoning traces (expert trajectories have none), packing, and weighting of steps by how
 well the trajectory ended: choose what to imitate when collecting.
@@ -10,17 +10,24 @@ well the trajectory ended: choose what to imitate when collecting.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datasets import Dataset
-from trl import SFTConfig, SFTTrainer  # pyright: ignore[reportPrivateImportUsage]
+from trl import (
+    DPOConfig,  # pyright: ignore[reportPrivateImportUsage]
+    DPOTrainer,  # pyright: ignore[reportPrivateImportUsage]
+    SFTConfig,  # pyright: ignore[reportPrivateImportUsage]
+    SFTTrainer,  # pyright: ignore[reportPrivateImportUsage]
+)
 
-from act_train.data import Row, imitation_rows, load_trajectories, split_by_task, spread
+from act_train.base import init_kwargs, weights_of
+from act_train.data import load_trajectories, split_by_task, spread
 from act_train.errors import TrainingData
-from act_train.manifest import checkpoint, finish, weights_of, write_run
+from act_train.manifest import checkpoint, finish, write_run
 from act_train.progress import show_progress
 from act_train.recipe import ModelArguments, TrajectoryArguments
+from act_train.rows import Row, imitation_rows
 
 
 def run(model: ModelArguments, data: TrajectoryArguments, training: SFTConfig) -> dict[str, float]:
@@ -29,9 +36,10 @@ def run(model: ModelArguments, data: TrajectoryArguments, training: SFTConfig) -
     Returns:
         What ``metrics.json`` holds: TRL's numbers, ``eval_`` ones on the held-out tasks.
     """
-    train, held = split_by_task(
-        load_trajectories(data.trajectories, data.allow_split), data.validation_share
+    trajectories = load_trajectories(
+        data.trajectories, data.allow_split, split=data.split, subset=data.subset
     )
+    train, held = split_by_task(trajectories, data.validation_share)
     train = spread(train, data.max_trajectories)
     return fit(
         "imitate",
@@ -46,12 +54,15 @@ def run(model: ModelArguments, data: TrajectoryArguments, training: SFTConfig) -
 def fit(
     stage: str,
     model: ModelArguments,
-    training: SFTConfig,
+    training: SFTConfig | DPOConfig,
     arguments: Sequence[Any],
     train: Sequence[Row],
     held: Sequence[Row],
+    labels: Mapping[str, int] | None = None,
+    *,
+    trainer_type: type[SFTTrainer] | type[DPOTrainer] = SFTTrainer,
 ) -> dict[str, float]:
-    """Fine-tune on rows of prompt and completion, and leave a complete run folder.
+    """Fine-tune on rows of prompts and answers, and leave a complete run folder.
 
     Args:
         stage: name for the manifest.
@@ -60,15 +71,18 @@ def fit(
         arguments: what else the manifest must say.
         train: rows to learn from.
         held: rows to measure on; may be empty.
+        labels: what was done to the labels, for the manifest.
+        trainer_type: TRL's trainer for such rows and this configuration.
 
     Raises:
         TrainingData: rows do not fit into ``max_length`` and would lose their answers.
     """
-    weights = weights_of(model)
-    write_run(stage, training, arguments, weights=weights, rows={"train": train, "held_out": held})
-    if model.revision:
-        training.model_init_kwargs = {**_mapping(training), "revision": model.revision}
-    trainer = SFTTrainer(
+    rows = {"train": train, "held_out": held}
+    weights = weights_of(model, training)
+    write_run(stage, training, arguments, weights=weights, rows=rows, labels=labels)
+    training.model_init_kwargs = init_kwargs(model, training)
+    make: Any = trainer_type
+    trainer: SFTTrainer | DPOTrainer = make(
         model.model,
         args=training,
         train_dataset=Dataset.from_list(list(train)),
@@ -84,18 +98,21 @@ def fit(
     return metrics
 
 
-def _refuse_cut_answers(trainer: SFTTrainer, count: int, limit: int | None) -> None:
+def _refuse_cut_answers(trainer: SFTTrainer | DPOTrainer, count: int, limit: int | None) -> None:
     """TRL cuts a long row at its end, which is the answer, and drops rows left without one."""
     rows = trainer.train_dataset
     if limit is None or not isinstance(rows, Dataset):
         return
-    cut = count - len(rows) + sum(len(ids) >= limit for ids in rows["input_ids"])
+    if "input_ids" in rows.column_names:  # cut already: those of just this length may have been
+        long = sum(len(ids) >= limit for ids in rows["input_ids"])
+    else:  # a preference, which is cut batch by batch
+        answers = zip(rows["chosen_ids"], rows["rejected_ids"], strict=True)
+        longest = [max(map(len, both)) for both in answers]
+        starts = map(len, rows["prompt_ids"])
+        long = sum(n + more > limit for n, more in zip(starts, longest, strict=True))
+    cut = count - len(rows) + long
     if cut:
         raise TrainingData(
             f"{cut} of {count} rows have max_length={limit} tokens or more and would lose their "
             "answers. Raise max_length, or show less history."
         )
-
-
-def _mapping(training: SFTConfig) -> dict[str, Any]:
-    return training.model_init_kwargs if isinstance(training.model_init_kwargs, dict) else {}

@@ -14,19 +14,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from act_data.models import check_files, content_hash
 from act_data.prompts import PROMPT_VERSION
 from act_data.runs.run import differences
 from act_data.storage.files import write_json
 from act_envs import __version__
-from act_train.data import Row, fingerprint
 from act_train.errors import RecipeError
-from act_train.recipe import ModelArguments
+from act_train.rows import Row, fingerprint
 
 _LIBRARIES = ("torch", "transformers", "trl", "datasets", "accelerate", "tokenizers")
 _ELSEWHERE = ("output_dir", "logging_dir", "resume_from_checkpoint")  # where, not what
@@ -44,31 +40,6 @@ _PATHS = ("model", "pairs", "trajectories")  # "weights" and "data" say what lie
 _RUN = "run.json"
 
 
-def weights_of(model: ModelArguments) -> str:
-    """Name of the exact weights a stage starts from: a hash of a folder, or a commit on the Hub.
-
-    Raises:
-        ModelNotFound: the folder holds no tokenizer, or weights that are cut short.
-        RecipeError: there is no such model. Nothing large has been read or fetched by then.
-    """
-    folder = Path(model.model)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise RecipeError(f"{folder} holds no model: config.json is missing.")
-        check_files(folder)
-        return content_hash(folder)
-    try:
-        found = snapshot_download(
-            model.model, revision=model.revision, allow_patterns=["config.json"]
-        )
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        raise RecipeError(
-            f"model {model.model!r} is no folder here and cannot be had from the Hub. "
-            "Check the path, or make a small model: act-train tiny."
-        ) from error
-    return Path(found).name
-
-
 def write_run(
     stage: str,
     training: TrainingArguments,
@@ -76,6 +47,7 @@ def write_run(
     *,
     weights: str,
     rows: Mapping[str, Sequence[Row]],
+    labels: Mapping[str, int] | None = None,
 ) -> None:
     """Write ``run.json``, unless that would put a new name on the results of another run.
 
@@ -83,8 +55,9 @@ def write_run(
         stage: name of the stage.
         training: TRL's configuration of the run.
         arguments: the dataclasses of this package that shaped it.
-        weights: see :func:`weights_of`.
+        weights: see :func:`act_train.base.weights_of`.
         rows: what the model is trained and validated on, by name.
+        labels: how many there are, and how many were made wrong on purpose.
 
     Raises:
         RecipeError: the folder's checkpoints belong to another run, the run would overwrite the
@@ -101,6 +74,7 @@ def write_run(
         "arguments": own,
         "training": json.loads(json.dumps(chosen, default=str)),
         "data": {k: {"rows": len(v), "fingerprint": fingerprint(v)} for k, v in rows.items()},
+        **({} if labels is None else {"labels": dict(labels)}),
         "weights": weights,
         "prompt_version": PROMPT_VERSION,
         "versions": {"act-train": __version__, **{name: version(name) for name in _LIBRARIES}},

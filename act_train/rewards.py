@@ -15,10 +15,18 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from act_data.prompts import Message, parse_answer
+from act_data.prompts import EQUIVALENT, Message, parse_answer
 from act_train.recipe import RewardArguments
 
 Completions = Sequence[Sequence[Message]]
+
+PLACES = {
+    **dict(enumerate(
+        ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+    )),
+    -1: EQUIVALENT,
+}  # fmt: skip
+"""What metrics call an ``expert_position``."""
 
 
 class Case(Enum):
@@ -53,41 +61,50 @@ def expert_match(
     log_metric: Callable[[str, float], None] | None = None,
     alternative_action: Sequence[str] | None = None,
     expert_position: Sequence[int] | None = None,
+    places: Sequence[int] = (0, 1),
     **_: Any,
 ) -> list[float]:
     """R_acc: the answer is the expert's action.
 
     On critique data it also logs what the mean hides, as shares of *all* completions: TRL averages
     batches, and a mean of ratios is not the ratio of means (:func:`judged` divides).
-    ``judge/names_candidate`` and ``judge/names_expert``: the answer is one of the two, or the
-    expert's. ``judge/readable_first`` and ``judge/right_first``: it can be read, or is right, and
-    the expert's action was shown first; the same with ``_second``.
+    ``judge/names_candidate`` and ``judge/names_expert``: the answer is one of those that were
+    offered, or the expert's. ``judge/readable_first`` and ``judge/right_first``: it can be read, or
+    is right, and the expert's action was shown first; the same with ``_second`` and so on.
 
     Args:
         completions: one conversation of one message each.
-        expert_action: column of the data.
+        expert_action: column of the data: the answer that is labelled right.
         admissible: column of the data.
         log_metric: given by TRL.
-        alternative_action: column of critique data.
+        alternative_action: column of critique data: the other answers, one a line.
         expert_position: column of critique data: 0 where the expert's action is shown first.
+        places: all positions that occur in the data. A rate that some batches did not log would be
+            averaged over the others.
     """
     cases = _cases(completions, expert_action, admissible)
     matches = [float(case is Case.EXPERT) for case in cases]
     if log_metric is not None and alternative_action is not None and expert_position is not None:
         named = [
-            bool(match) or parse_answer(completion[-1]["content"]) == other.strip()
-            for match, completion, other in zip(
+            bool(match) or names_one(completion[-1]["content"], others)
+            for match, completion, others in zip(
                 matches, completions, alternative_action, strict=True
             )
         ]
         shares = {"names_candidate": sum(named), "names_expert": sum(matches)}
-        for position, place in enumerate(("first", "second")):
+        for position in places:
             here = [case for case, p in zip(cases, expert_position, strict=True) if p == position]
+            place = PLACES[position]
             shares[f"readable_{place}"] = sum(case is not Case.UNREADABLE for case in here)
             shares[f"right_{place}"] = sum(case is Case.EXPERT for case in here)
         for name, count in shares.items():
             log_metric(f"judge/{name}", count / len(cases))
     return matches
+
+
+def names_one(text: str, actions: str) -> bool:
+    """Whether a completion names one of these actions, which are given one a line."""
+    return parse_answer(text) in {action.strip() for action in actions.split("\n")}
 
 
 def judged(shares: Mapping[str, float]) -> dict[str, float]:
@@ -98,19 +115,18 @@ def judged(shares: Mapping[str, float]) -> dict[str, float]:
 
     Returns:
         ``judge/accuracy``: how often a readable answer is the expert's action (one that cannot be
-        read is a failure of format, not a wrong choice); ``judge/accuracy_expert_first`` and
-        ``_second``, which differ when a model chooses by position; and
+        read is a failure of format, not a wrong choice); ``judge/accuracy_expert_first``,
+        ``_second`` and so on, which differ when a model chooses by position; and
         ``judge/expert_share_of_named``: how often the expert's action is named where one of the
-        two is. A rate of nothing is left out.
+        candidates is. A rate of nothing is left out.
     """
-    first, second, readable_first, readable_second = (
-        shares.get(f"judge/{name}", 0.0)
-        for name in ("right_first", "right_second", "readable_first", "readable_second")
+    right, readable = (
+        {place: shares.get(f"judge/{kind}_{place}", 0.0) for place in PLACES.values()}
+        for kind in ("right", "readable")
     )
     rates = {
-        "judge/accuracy": (first + second, readable_first + readable_second),
-        "judge/accuracy_expert_first": (first, readable_first),
-        "judge/accuracy_expert_second": (second, readable_second),
+        "judge/accuracy": (sum(right.values()), sum(readable.values())),
+        **{f"judge/accuracy_expert_{p}": (right[p], readable[p]) for p in PLACES.values()},
         "judge/expert_share_of_named": (
             shares.get("judge/names_expert", 0.0),
             shares.get("judge/names_candidate", 0.0),

@@ -64,8 +64,10 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):
         """
         before = self._buffered_inputs
         inputs = super()._prepare_inputs(generation_batch)
+        # Also before it is known whether they share: a run that goes on knows no more than one that
+        # begins, and has to compute what it would have computed without the interruption.
         local = self.loss_type == "bnpo" or self.top_entropy_quantile < 1.0
-        if self._buffered_inputs is before or not self.shares or local:
+        if self._buffered_inputs is before or self.shares is False or local:
             return inputs
         if self._entropy_bonus_enabled:
             return inputs
@@ -109,7 +111,7 @@ class SharedPrefixGRPOTrainer(GRPOTrainer):
             self._turn_off("it has images, or a loss over experts")
         size = batch_size or len(input_ids)
         batches = list(zip(input_ids.split(size), attention_mask.split(size), strict=True))
-        if self.shares is None and torch.is_grad_enabled():
+        if self.shares is None:
             self._compare(model, batches[0], logits_to_keep)
         if not self.shares:
             return plain()

@@ -39,7 +39,8 @@ _SHAPES: Mapping[str, Shape] = {
         "lenient?": {"won": bool, "score": float}, "turns": [{"observation": str}, _TURN],
     },
     NEXT_ACTION: {
-        **_PLAYED, "answers": [{"expert": str, "right": bool, "exact": bool, "lenient_right": bool}],
+        **_PLAYED,
+        "answers": [{"expert": str, "right": bool, "exact": bool, "lenient_right": bool}],
     },
     REASONING: {
         **_EVERY, "benchmark": str, "correct": bool, "lenient_correct": bool, "undecided": bool,

@@ -7,18 +7,18 @@ on. A model from the Hub has no manifest: nothing is known of it.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from act_data.errors import DataCorrupt, DataNotFound, SchemaMismatch, UnfinishedRun
-from act_data.storage.tables import read_pairs, read_trajectories
 from act_data.types import ContrastPair
+from act_envs.errors import ActError
 from act_envs.types import Task
 from act_train.corpus import is_held_out
-from act_train.data import split_by_task
+from act_train.data import load_pairs, load_trajectories, split_by_task
 from act_train.manifest import recorded
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def read(stages: Iterable[Stage]) -> set[str]:
         for path, records in _data(stage):
             try:
                 one_a_task = {record.task_id: record for record in records(path)}
-            except (DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun) as error:
+            except (ActError, OSError) as error:
                 logger.warning(
                     "the model was trained on %s, which cannot be read (%s): whether its tasks are "
                     "among those that are judged cannot be told.",
@@ -84,7 +84,13 @@ def _worlds(stage: Stage) -> Iterable[str]:
 
 
 def _data(stage: Stage) -> Iterator[tuple[str, Any]]:
+    # Whatever it was allowed to read then.
+    where = {
+        "allow_split": stage.get("allow_split", ()),
+        "split": stage.get("split"),
+        "subset": stage.get("subset"),
+    }
     if "pairs" in stage:
-        yield stage["pairs"], read_pairs
+        yield stage["pairs"], functools.partial(load_pairs, **where)
     if "trajectories" in stage:
-        yield stage["trajectories"], read_trajectories
+        yield stage["trajectories"], functools.partial(load_trajectories, **where)

@@ -7,26 +7,32 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pyarrow.parquet import read_table, write_table
 
-from act_data.errors import ForbiddenSplit
+from act_data.errors import ForbiddenSplit, SchemaMismatch
 from act_data.prompts import action_prompt, parse_answer
+from act_data.storage.schema import SCHEMA_VERSION
 from act_data.storage.tables import write_parquet
 from act_data.types import ContrastPair, Trajectory
+from act_envs.errors import UnknownArgument
+from act_train import data
 from act_train.data import (
-    critique_rows,
-    fingerprint,
-    imitation_rows,
     load_pairs,
     load_trajectories,
     split_by_task,
     spread,
-    warm_start_rows,
 )
-from act_train.errors import TrainingData
+from act_train.errors import RecipeError, TrainingData
+from act_train.judging.lineage import read
+from act_train.questions import ask
+from act_train.recipe import QuestionArguments
+from act_train.rows import critique_rows, fingerprint, imitation_rows, warm_start_rows
+
+PLAIN = QuestionArguments()
 
 
 def test_critique_rows_show_each_pair_in_both_orders(pairs: list[ContrastPair]) -> None:
-    rows = critique_rows(pairs, history=1)
+    rows = critique_rows(ask(pairs, PLAIN), history=1)
     assert Counter(row["pair_id"] for row in rows) == {pair.pair_id: 2 for pair in pairs}
     for pair, first, second in zip(pairs, rows[::2], rows[1::2], strict=True):
         expert, other = pair.expert_action, pair.alternative_action
@@ -38,14 +44,14 @@ def test_critique_rows_show_each_pair_in_both_orders(pairs: list[ContrastPair]) 
 
 
 def test_warm_start_says_nothing_about_what_is_better(pairs: list[ContrastPair]) -> None:
-    rows = warm_start_rows(pairs, history=0, seed=0)
+    rows = warm_start_rows(ask(pairs, PLAIN), history=0, seed=0)
     places: Counter[int] = Counter()
     for pair, first, second in zip(pairs, rows[::2], rows[1::2], strict=True):
         named = [parse_answer(row["completion"][0]["content"]) for row in (first, second)]
         assert sorted(map(str, named)) == sorted([pair.expert_action, pair.alternative_action])
         places[named[0] == pair.expert_action] += 1
     assert 0.3 < places[True] / len(pairs) < 0.7
-    assert rows != warm_start_rows(pairs, history=0, seed=1)
+    assert rows != warm_start_rows(ask(pairs, PLAIN), history=0, seed=1)
 
 
 def test_imitation_has_one_row_per_step(trajectories: list[Trajectory]) -> None:
@@ -108,6 +114,69 @@ def test_other_splits_are_refused(
         assert len(load_pairs(str(tmp_path / "pairs.parquet"), ["dev"])) == 3
 
 
+def test_a_dataset_gives_its_training_split_alone() -> None:
+    pairs = load_pairs("builtin", split="train", subset="alfworld")
+    assert {pair.env_id for pair in pairs} == {"ACT/ALFWorldGen-v0"}
+    played = load_trajectories("builtin", split="train", subset="alfworld")
+    assert {one.task_id for one in played} >= {pair.task_id for pair in pairs}
+    assert len(played) < len(load_trajectories("builtin", split="train"))
+    assert len(load_pairs("builtin", split="train[:3]")) == 3
+    for split in ("test", "validation", "test[:3]"):
+        with pytest.raises(ForbiddenSplit, match="for evaluation"):
+            load_pairs("builtin", split=split)
+    with pytest.raises(UnknownArgument, match="alfworld"):
+        load_pairs("builtin", split="train", subset="alfword")
+    with pytest.raises(TrainingData, match="subset 'alfword' of builtin holds no rows"):
+        load_trajectories("builtin", split="train", subset="alfword")
+    with pytest.raises(RecipeError, match="Set split: train"):
+        load_pairs("builtin")
+
+
+def test_tasks_of_a_dataset_that_a_model_was_trained_on_are_known() -> None:
+    stage = {"split": "train", "subset": "alfworld", "validation_share": 0.2, "allow_split": []}
+    by_pairs = read([{"pairs": "builtin", **stage}])
+    train, held = split_by_task(load_pairs("builtin", split="train", subset="alfworld"), 0.2)
+    assert by_pairs == {pair.task_id for pair in train}
+    assert held
+    assert by_pairs <= read([{"trajectories": "builtin", **stage}])
+
+
+def test_a_dataset_on_the_hub_is_asked_for_by_its_revision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[object] = []
+
+    def load(name: str, config: str | None, **options: object) -> list[object]:
+        asked.append((name, config, options))
+        return []
+
+    monkeypatch.setattr(data, "load", load)
+    with pytest.raises(TrainingData, match="org/name@v1 holds no rows"):
+        load_pairs("org/name@v1", split="train", subset="webshop")
+    assert asked == [("org/name", "webshop", {"revision": "v1", "split": "train"})]
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (["pair_id", "state"], "has other columns than version"),
+        (None, f"schema version {SCHEMA_VERSION + 1}, this program reads {SCHEMA_VERSION}"),
+    ],
+)
+def test_data_of_another_schema_are_refused(
+    tmp_path: Path, pairs: list[ContrastPair], columns: list[str] | None, told: str
+) -> None:
+    path = tmp_path / "pairs.parquet"
+    write_parquet(path, pairs[:2], "pairs")
+    table = read_table(path, columns=columns)
+    metadata = {**table.schema.metadata}
+    if columns is None:
+        metadata[b"act.schema_version"] = str(SCHEMA_VERSION + 1).encode()
+    write_table(table.replace_schema_metadata(metadata), path, write_page_checksum=True)
+    with pytest.raises(SchemaMismatch, match=told):
+        load_pairs(str(path))
+
+
 def test_nothing_to_train_on_is_an_error(tmp_path: Path) -> None:
     write_parquet(tmp_path / "pairs.parquet", [], "pairs")
     with pytest.raises(TrainingData, match="no rows"):
@@ -119,6 +188,6 @@ def test_limits_spread_and_fingerprints_tell_rows_apart(pairs: list[ContrastPair
     assert len(few) == 5
     assert few[-1].task_id != few[0].task_id
     assert spread(pairs, None) == pairs
-    rows = critique_rows(few, history=1)
-    assert fingerprint(rows) == fingerprint(critique_rows(few, history=1))
-    assert fingerprint(rows) != fingerprint(critique_rows(few, history=0))
+    rows = critique_rows(ask(few, PLAIN), history=1)
+    assert fingerprint(rows) == fingerprint(critique_rows(ask(few, PLAIN), history=1))
+    assert fingerprint(rows) != fingerprint(critique_rows(ask(few, PLAIN), history=0))

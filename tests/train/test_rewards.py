@@ -87,3 +87,26 @@ def test_rates_do_not_depend_on_how_answers_fall_into_batches() -> None:
     assert judged(averaged)["judge/accuracy"] == 0.25  # 1 of 4 readable; mean of ratios: 0.5
     assert judged(averaged)["judge/expert_share_of_named"] == 0.25
     assert judged({"judge/names_candidate": 0.0}) == {}
+
+
+def test_places_beyond_the_second_and_ties_have_rates_of_their_own() -> None:
+    logged: dict[str, float] = {}
+    found = expert_match(
+        [[{"role": "assistant", "content": f"<action>{a}</action>"}] for a in ("a", "c", "a", "z")],
+        ["a", "a", "equivalent", "equivalent"],
+        ["a\nb\nc"] * 4,
+        log_metric=logged.__setitem__,
+        alternative_action=["b\nc", "b\nc", "a\nb", "a\nb"],
+        expert_position=[2, 0, -1, -1],
+        places=[-1, 0, 1, 2],
+    )
+    assert found == [1.0, 0.0, 0.0, 0.0]
+    assert logged["judge/names_candidate"] == 0.75
+    assert logged["judge/readable_equivalent"] == 0.5
+    assert judged(logged) == {
+        "judge/accuracy": 0.25,
+        "judge/accuracy_expert_first": 0.0,
+        "judge/accuracy_expert_third": 1.0,
+        "judge/accuracy_expert_equivalent": 0.0,
+        "judge/expert_share_of_named": pytest.approx(1 / 3),
+    }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are 15 times slower
@@ -14,17 +18,26 @@ import pytest
 pytest.importorskip("trl")
 
 import torch
+import trl
+from jinja2 import TemplateError
+from pyarrow.parquet import read_table
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
-from trl import GRPOConfig, SFTConfig
+from trl import DPOConfig, GRPOConfig, SFTConfig
 
-from act_train import critique, imitate, tiny, warm_start
+from act_data.storage.tables import write_parquet
+from act_data.types import ContrastPair
+from act_train import act_rl, choice_sft, critique, dpo, imitate, reinforce, tiny, warm_start
+from act_train import base as start
 from act_train.cli import STAGES, main
 from act_train.errors import NothingToLearn, RecipeError, TrainingData
 from act_train.recipe import (
     CritiqueArguments,
+    GateArguments,
+    LabelArguments,
     ModelArguments,
     PairArguments,
+    QuestionArguments,
     RewardArguments,
     TinyArguments,
     TrajectoryArguments,
@@ -65,8 +78,10 @@ def criticise(model: Path, stored: Path, training: GRPOConfig, **gate: Any) -> d
     return critique.run(
         ModelArguments(model=str(model)),
         PairArguments(pairs=str(stored / "pairs.parquet"), history=0),
+        QuestionArguments(),
+        LabelArguments(),
         RewardArguments(),
-        CritiqueArguments(gate_prompts=8, **gate),
+        CritiqueArguments(gate_prompts=8, **{"above_chance": False, **gate}),
         training,
     )
 
@@ -94,6 +109,7 @@ def warmed(tmp_path_factory: pytest.TempPathFactory, stored: Path, base: Path) -
     warm_start.run(
         ModelArguments(model=str(base)),
         PairArguments(pairs=str(stored / "pairs.parquet"), history=0),
+        QuestionArguments(),
         sft(folder, max_steps=120, learning_rate=3e-3),
     )
     return folder
@@ -194,6 +210,128 @@ def test_imitation_lowers_the_loss_and_resumes_exactly(
     assert {**changed, "training": 0} == {**json.loads(kept), "training": 0}
 
 
+Trained = Callable[[Path, Path, Path, dict[str, Any]], object]
+"""Trains the model in a folder on the data in a second one, into a third, with such options."""
+
+
+def _supervised(stage: Any, *arguments: Any, make: Callable[..., Any] = sft) -> Trained:
+    def train(model: Path, stored: Path, out: Path, options: dict[str, Any]) -> object:
+        pairs = PairArguments(pairs=str(stored / "pairs.parquet"), history=0)
+        return stage.run(ModelArguments(model=str(model)), pairs, *arguments, make(out, **options))
+
+    return train
+
+
+def _imitate(model: Path, stored: Path, out: Path, options: dict[str, Any]) -> object:
+    data = TrajectoryArguments(trajectories=str(stored / "trajectories.parquet"), history=0)
+    return imitate.run(ModelArguments(model=str(model)), data, sft(out, **options))
+
+
+def _preferences(out: Path, **changes: Any) -> DPOConfig:
+    chosen = {"per_device_train_batch_size": 8, "learning_rate": 1e-3, **CPU, **changes}
+    return DPOConfig(output_dir=str(out), **chosen)
+
+
+def _groups(out: Path, **changes: Any) -> GRPOConfig:
+    """Micro-batches of a step that do not hold whole groups until they are put together."""
+    accumulated = {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 2}
+    return grpo(out, **accumulated, beta=0.01, **changes)
+
+
+GATE = CritiqueArguments(gate_prompts=8, above_chance=False, select=True)
+PLAIN, FLIPPED = QuestionArguments(), LabelArguments(flip_labels=0.25)
+REPEATED: dict[str, Trained] = {
+    "warm-start": _supervised(warm_start, PLAIN),
+    "imitate": _imitate,
+    "choice-sft": _supervised(choice_sft, PLAIN, FLIPPED),
+    "dpo": _supervised(dpo, FLIPPED, make=_preferences),
+    "critique": _supervised(critique, PLAIN, FLIPPED, RewardArguments(), GATE, make=_groups),
+    "act-rl": _supervised(
+        act_rl, RewardArguments(), GateArguments(gate_prompts=8, min_format_rate=0), make=_groups
+    ),
+}
+
+
+@pytest.mark.parametrize("stage", REPEATED)
+def test_a_stage_ends_with_the_same_weights_again_and_after_a_kill(
+    stage: str, warmed: Path, stored: Path, tmp_path: Path
+) -> None:
+    train = REPEATED[stage]
+    saving = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
+    first, second, resumed, other = (tmp_path / name for name in ("a", "b", "c", "d"))
+    train(warmed, stored, first, saving)
+    assert json.loads((first / "run.json").read_text())["stage"] == stage
+    assert not same(warmed, first)
+    train(warmed, stored, second, saving)
+    assert same(first, second)
+    resumed.mkdir()
+    (first / "checkpoint-2").rename(resumed / "checkpoint-2")  # what a kill leaves behind
+    if stage == "critique":
+        (first / "selected.json").rename(resumed / "selected.json")
+    train(warmed, stored, resumed, {**saving, "resume_from_checkpoint": "last"})
+    assert same(first, resumed)
+    train(warmed, stored, other, {**saving, "seed": 1})
+    assert not same(first, other)
+
+
+def test_labels_made_wrong_are_counted_and_the_same_for_all_stages(
+    warmed: Path, stored: Path, tmp_path: Path
+) -> None:
+    for stage in ("choice-sft", "dpo"):
+        REPEATED[stage](warmed, stored, tmp_path / stage, {"max_steps": 1})
+    found = [json.loads((tmp_path / s / "run.json").read_text()) for s in ("choice-sft", "dpo")]
+    assert found[0]["labels"] == found[1]["labels"]
+    assert found[0]["labels"]["flipped"] == round(found[0]["labels"]["questions"] / 4)
+
+
+def test_critique_asks_about_three_candidates_and_leaves_out_what_teaches_nothing(
+    warmed: Path, stored: Path, pairs: list[ContrastPair], tmp_path: Path
+) -> None:
+    more = [
+        dataclasses.replace(p, pair_id=f"{p.pair_id[:-1]}x", alternative_action="look around")
+        for p in pairs
+    ]
+    write_parquet(tmp_path / "pairs.parquet", [*pairs, *more], "pairs")
+    metrics = critique.run(
+        ModelArguments(model=str(warmed)),
+        PairArguments(pairs=str(tmp_path / "pairs.parquet"), history=0),
+        QuestionArguments(candidates=3),
+        LabelArguments(),
+        RewardArguments(),
+        CritiqueArguments(gate_prompts=8, above_chance=False, select=True),
+        grpo(tmp_path / "out", max_steps=1),
+    )
+    assert metrics["before_judge/chance"] == pytest.approx(1 / 3)
+    assert "before_judge/accuracy_expert_third" in metrics
+    assert 0 < metrics["selected_share"] < 1
+    chosen = json.loads((tmp_path / "out" / "selected.json").read_text())["chosen"]
+    total = json.loads((tmp_path / "out" / "run.json").read_text())["data"]["train"]["rows"]
+    assert metrics["selected_share"] == pytest.approx(3 * len(chosen) / total)
+
+
+def test_completions_are_logged_as_parquet(warmed: Path, stored: Path, tmp_path: Path) -> None:
+    criticise(warmed, stored, grpo(tmp_path, max_steps=1, log_completions=True))
+    table = read_table(tmp_path / "completions" / "completions_00001.parquet")
+    assert {"prompt", "completion", "expert_match", "advantage"} <= {*table.column_names}
+    assert table.num_rows == 32
+
+
+def test_a_critique_without_reasoning_closes_the_thinking_block(
+    warmed: Path, stored: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "thinks", tmp_path / "out"
+    shutil.copytree(warmed, folder)
+    template = folder / "chat_template.jinja"
+    refusal = "{% if enable_thinking is not false %}{{ raise_exception('it thinks') }}{% endif %}"
+    template.write_text(refusal + template.read_text())
+    training = grpo(out, max_steps=1, log_completions=True)
+    criticise(folder, stored, training, reasoning=False, min_format_rate=0)
+    prompts = read_table(out / "completions" / "completions_00001.parquet").column("prompt")
+    assert all("Answer at once" in prompt for prompt in map(str, prompts.to_pylist()))
+    with pytest.raises(TemplateError, match="it thinks"):
+        criticise(folder, stored, grpo(tmp_path / "other", max_steps=1))
+
+
 def test_a_model_is_not_overwritten_by_its_own_training(base: Path, stored: Path) -> None:
     data = TrajectoryArguments(trajectories=str(stored / "trajectories.parquet"))
     out = base / ".." / base.name
@@ -220,6 +358,14 @@ def test_rows_that_would_lose_their_answers_are_refused(
         (["--reward_weights", "1", "1", "1"], "reward_accuracy"),
         (["--learning_rat", "1"], "'--learning_rate'"),
         (["--pairs", "nowhere"], "nowhere does not exist"),
+        (["--pairs", "builtin"], "Set split: train"),
+        (["--pairs", "builtin", "--split", "test"], "Take split 'train'"),
+        (["--subset", "alfworld"], "Set split as well"),
+        (["--candidates", "9"], "between 2 and 8"),
+        (["--candidates", "3", "--equivalent", "informed"], "Leave one of them out"),
+        (["--equivalent", "informd"], "'informed'"),
+        (["--equivalent", "informed"], "act-data verify"),
+        (["--flip_labels", "2"], "flip_labels=2.0"),
         (["--model", "./nowhere"], "act-train tiny"),
     ],
 )
@@ -230,17 +376,86 @@ def test_mistakes_are_told_before_a_model_is_loaded(
     def loaded(*_: object, **__: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr(critique, "GRPOTrainer", loaded)
+    monkeypatch.setattr(reinforce, "SharedPrefixGRPOTrainer", loaded)
     recipe = ["--config", "scienceworld_tiny_critique.yaml", "--output_dir", str(tmp_path)]
     data = ["--pairs", str(stored / "pairs.parquet"), "--model", str(base)]
     assert main(["critique", *recipe, *data, *options]) == 2
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "told"),
+    [
+        ({"architectures": ["BertForMaskedLM"]}, "BertForMaskedLM, which writes no text"),
+        ({"chat_template": None}, "has no chat template"),
+        ({"free": 1e5}, "checkpoints. Free some"),
+    ],
+)
+@pytest.mark.parametrize("stage", REPEATED)
+def test_a_start_that_cannot_work_is_told_before_a_model_is_loaded(
+    stage: str, spoilt: dict[str, Any], told: str, base: Path, stored: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def loaded(*_: object, **__: object) -> None:
+        raise AssertionError("a model was loaded")
+
+    for trainer in (reinforce, imitate):
+        for name in ("SharedPrefixGRPOTrainer", "SFTTrainer", "DPOTrainer"):
+            monkeypatch.setattr(trainer, name, loaded, raising=False)
+    folder = tmp_path / "start"
+    shutil.copytree(base, folder)
+    config = json.loads((folder / "config.json").read_text())
+    if "architectures" in spoilt:
+        (folder / "config.json").write_text(json.dumps({**config, **spoilt}))
+    elif "chat_template" in spoilt:
+        (folder / "chat_template.jinja").unlink()
+    else:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=spoilt["free"]))
+    with pytest.raises(RecipeError, match=told):
+        REPEATED[stage](folder, stored, tmp_path / "out", {"save_strategy": "steps"})
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
+@pytest.mark.parametrize(("free", "kept"), [(95e9, 1), (150e9, 2)])
+def test_a_model_of_the_hub_is_weighed_before_it_is_fetched(
+    free: float, kept: int, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = tmp_path / "c0ffee"
+    small.mkdir()
+    (small / "config.json").write_text(
+        '{"architectures": ["Qwen3ForCausalLM"], "dtype": "bfloat16"}'
+    )
+    shutil.copy(base / "chat_template.jinja", small)
+
+    class Hub:
+        def model_info(self, name: str, **asked: object) -> SimpleNamespace:
+            assert (name, asked) == ("org/8b", {"revision": "c0ffee", "files_metadata": True})
+            names = {"model-1.safetensors": 10e9, "model-2.safetensors": 6e9, "model.bin": 16e9}
+            return SimpleNamespace(
+                siblings=[SimpleNamespace(rfilename=k, size=v) for k, v in names.items()]
+            )
+
+    monkeypatch.setattr(start, "snapshot_download", lambda *_, **__: str(small))
+    monkeypatch.setattr(start, "HfApi", Hub)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    model, options = ModelArguments(model="org/8b"), {"save_strategy": "steps"}
+    half = {"model_init_kwargs": {"dtype": "bfloat16"}, "save_total_limit": kept - 1}
+    # 16 GB in half precision: the model and so many checkpoints of thrice that.
+    fits = start.weights_of(model, sft(tmp_path / "out", **options, **half))
+    assert fits == "c0ffee"
+    with pytest.raises(RecipeError, match=rf"the model \(16\.0\) and {kept + 1} checkpoints"):
+        start.weights_of(
+            model, sft(tmp_path / "o", **options, **{**half, "save_total_limit": kept})
+        )
+    with pytest.raises(RecipeError, match=rf"the model \(32\.0\) and {kept} checkpoints"):
+        start.weights_of(model, sft(tmp_path / "o", **options, save_total_limit=kept - 1))
+    assert start.weights_of(model, sft(tmp_path / "o")) == "c0ffee"  # it saves no checkpoints
+
+
 @pytest.mark.parametrize("name", packaged())
 def test_packaged_recipes_hold_known_keys_and_accepted_values(name: str) -> None:
     stage = next(s for n, s in STAGES.items() if name.endswith(f"_{n.replace('-', '_')}.yaml"))
-    configs = {"SFTConfig": [SFTConfig], "GRPOConfig": [GRPOConfig]}.get(stage.trl_config, [])
+    configs = [getattr(trl, stage.trl_config)] if stage.trl_config else []
     # A machine without a GPU may refuse bf16; everything else must pass as it stands.
     options = ["--config", name, *(["--bf16", "false"] if configs else [])]
     found = read(options, *stage.arguments, *configs)

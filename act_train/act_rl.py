@@ -1,0 +1,54 @@
+"""``act-train act-rl``: learn the expert's action at expert states (the RL stage of the paper).
+
+Algorithm (arXiv 2603.08706): for a state of an expert's trajectory, sample G next actions; reward
+each with the terms of the critique stage (it is the expert's action, it is another admissible one,
+it is no action); GRPO on that. One answer is one step: the environment is never touched, and what
+an action leads to is never seen. It is ``trl.GRPOTrainer`` on rows of
+:func:`act_train.rows.action_rows`; everything about optimisation is ``GRPOConfig``.
+
+States come from contrast pairs, which know what was admissible there; a trajectory does not. At a
+state without a pair every sample of the mining policy was the expert's action: a group there has
+one reward for all answers and would teach nothing, unless the policy has changed much since.
+
+Before and after training the model answers prompts of held-out tasks, and one without the format is
+refused (:mod:`act_train.gate`).
+
+Left out: returns over several steps, and the environment: that is another stage's.
+"""
+
+from __future__ import annotations
+
+from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
+
+from act_train.data import load_pairs, split_by_task, spread
+from act_train.recipe import GateArguments, ModelArguments, PairArguments, RewardArguments
+from act_train.reinforce import reinforce
+from act_train.rows import action_rows
+
+
+def run(
+    model: ModelArguments,
+    data: PairArguments,
+    reward: RewardArguments,
+    gate: GateArguments,
+    training: GRPOConfig,
+) -> dict[str, float]:
+    """Train on the states of the pairs.
+
+    Returns:
+        What ``metrics.json`` holds, see :func:`act_train.reinforce.reinforce`.
+    """
+    pairs = load_pairs(data.pairs, data.allow_split, split=data.split, subset=data.subset)
+    train, held = split_by_task(pairs, data.validation_share)
+    rows = action_rows(spread(train, data.max_pairs), history=data.history)
+    shown = action_rows(held, history=data.history) or rows
+    return reinforce(
+        "act-rl",
+        model,
+        training,
+        [data],
+        reward,
+        gate,
+        rows,
+        spread(shown, gate.gate_prompts),
+    )

@@ -1,0 +1,140 @@
+"""The model that a stage starts from: its exact name, and whether the stage can begin with it.
+
+Looked at are its small files alone. What is found here is found in seconds; the same mistakes would
+else show after the weights were fetched and loaded, or at the first checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from transformers import TrainingArguments
+from transformers.trainer_utils import SaveStrategy
+
+from act_data.models import check_files, content_hash
+from act_data.publish.failures import http_error
+from act_train.errors import RecipeError
+from act_train.recipe import ModelArguments
+
+_SMALL = ("config.json", "tokenizer_config.json", "chat_template*", "*.index.json")
+_WEIGHTS = (".safetensors", ".bin")
+_GENERATES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # of a parameter
+
+
+def weights_of(model: ModelArguments, training: TrainingArguments) -> str:
+    """Name of the exact weights a stage starts from: a hash of a folder, or a commit on the Hub.
+
+    Args:
+        model: where to start.
+        training: says where checkpoints go, and in which numbers the model is loaded.
+
+    Raises:
+        ModelNotFound: the folder holds no tokenizer, or weights that are cut short.
+        RecipeError: there is no such model, it writes no text, its tokenizer has no chat template,
+            or the disk has no room for what the run saves. Nothing large has been read or fetched
+            by then.
+    """
+    folder = Path(model.model)
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise RecipeError(f"{folder} holds no model: config.json is missing.")
+        check_files(folder)
+        found, name = folder, content_hash(folder)
+    else:
+        found = _fetched(model)
+        name = found.name
+    _refuse_strange(model.model, found)
+    _refuse_full_disk(_size(model, found), found, training)
+    return name
+
+
+def init_kwargs(model: ModelArguments, training: Any) -> dict[str, Any] | None:
+    """``model_init_kwargs`` of a configuration of TRL, with the revision of the model."""
+    given = training.model_init_kwargs
+    if not model.revision:
+        return given
+    return {**(given if isinstance(given, dict) else {}), "revision": model.revision}
+
+
+def _fetched(model: ModelArguments) -> Path:
+    try:
+        found = snapshot_download(model.model, revision=model.revision, allow_patterns=[*_SMALL])
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        raise RecipeError(
+            f"model {model.model!r} is no folder here and cannot be had from the Hub. "
+            "Check the path, or make a small model: act-train tiny."
+        ) from error
+    return Path(found)
+
+
+def _refuse_strange(name: str, folder: Path) -> None:
+    kinds = _json(folder / "config.json").get("architectures") or []
+    if kinds and not any(kind.endswith(_GENERATES) for kind in kinds):
+        raise RecipeError(
+            f"model {name!r} is {kinds[0]}, which writes no text. Take a causal language model, "
+            "such as Qwen/Qwen3-8B."
+        )
+    beside = any(folder.glob("chat_template*"))
+    if not (beside or _json(folder / "tokenizer_config.json").get("chat_template")):
+        raise RecipeError(
+            f"the tokenizer of {name!r} has no chat template. Take an instruction-tuned model, or "
+            "save the tokenizer with a template."
+        )
+
+
+def _refuse_full_disk(size: int, folder: Path, training: TrainingArguments) -> None:
+    """Refuse where the model that is saved at the end, and the checkpoints before, do not fit.
+
+    A checkpoint holds the weights and two moments of Adam. DeepSpeed keeps more, so this is the
+    least that is needed.
+    """
+    config = _json(folder / "config.json")
+    stored = config.get("dtype") or config.get("torch_dtype")  # before transformers 5
+    given: Any = getattr(training, "model_init_kwargs", None)
+    wanted = given.get("dtype", "float32") if isinstance(given, dict) else "float32"  # as TRL
+    wanted = stored if wanted == "auto" else wanted
+    model = size * _BYTES.get(str(wanted), 4) // _BYTES.get(str(stored), 4)
+    saves = training.save_strategy != SaveStrategy.NO
+    parts = 1 if training.save_only_model else 3
+    # A new checkpoint is written before the oldest is deleted.
+    kept = (training.save_total_limit or 0) + 1 if saves else 0
+    needed = model * (1 + parts * kept)
+    place = Path(str(training.output_dir)).resolve()
+    while not place.is_dir():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise RecipeError(
+            f"{place} has {free / 1e9:.1f} GB free, and this run saves at least "
+            f"{needed / 1e9:.1f} GB: the model ({model / 1e9:.1f}) and {kept} checkpoints. Free "
+            "some, choose another output_dir, or set save_total_limit: 1 or save_only_model: true."
+        )
+
+
+def _size(model: ModelArguments, folder: Path) -> int:
+    """Bytes of the weights, 0 where nobody can tell."""
+    here = sum(path.stat().st_size for path in folder.iterdir() if path.suffix in _WEIGHTS)
+    if here or folder == Path(model.model):
+        return here
+    try:
+        about = HfApi().model_info(model.model, revision=folder.name, files_metadata=True)
+    except (HfHubHTTPError, OSError, http_error()):
+        return 0
+    files = about.siblings or []
+    kinds = {Path(file.rfilename).suffix for file in files}
+    suffix = next((one for one in _WEIGHTS if one in kinds), "")
+    return sum(file.size or 0 for file in files if file.rfilename.endswith(suffix or "\0"))
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

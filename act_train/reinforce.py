@@ -1,0 +1,129 @@
+"""What the stages of GRPO on single answers share: measure, refuse, train, measure, save.
+
+It is ``trl.GRPOTrainer`` with prompts computed once (:mod:`act_train.shared_prefix`), and the
+rewards of :mod:`act_train.rewards`. What is asked is the stage's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from datasets import Dataset
+from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
+
+from act_data.prompts import begun
+from act_train.base import init_kwargs, weights_of
+from act_train.errors import RecipeError
+from act_train.gate import Witness, measure, open_choice_gate, open_gate
+from act_train.manifest import checkpoint, finish, write_run
+from act_train.progress import show_progress
+from act_train.recipe import CritiqueArguments, GateArguments, ModelArguments, RewardArguments
+from act_train.rewards import weights
+from act_train.rows import Row
+from act_train.selection import select
+from act_train.shared_prefix import SharedPrefixGRPOTrainer
+
+
+def reinforce(
+    stage: str,
+    model: ModelArguments,
+    training: GRPOConfig,
+    arguments: Sequence[Any],
+    reward: RewardArguments,
+    gate: GateArguments,
+    train: Sequence[Row],
+    held: Sequence[Row],
+    labels: Mapping[str, int] | None = None,
+) -> dict[str, float]:
+    """Train on rows of prompts, and leave a complete run folder.
+
+    Args:
+        stage: name for the manifest.
+        model: where to start.
+        training: TRL's configuration.
+        arguments: what else the manifest must say.
+        reward: what an answer is worth.
+        gate: what is asked of the model before.
+        train: rows to learn from.
+        held: rows to measure on, before and after.
+        labels: what was done to the labels, for the manifest.
+
+    Returns:
+        What ``metrics.json`` holds: numbers on the rows to measure on, ``before_`` and ``after_``
+        (``rewards/expert_match/mean``, ``judge/accuracy``, ``frac_reward_zero_std``, ...), and
+        TRL's own on the whole run.
+
+    Raises:
+        RecipeError: batches do not hold whole groups, or weights are given twice.
+        NothingToLearn: the model keeps the format too rarely, or its choices are no better than
+            chance.
+    """
+    refuse_batches(training)
+    rows = {"train": train, "gate": held}
+    start = weights_of(model, training)
+    write_run(
+        stage, training, [model, *arguments, reward, gate], weights=start, rows=rows, labels=labels
+    )
+    training.reward_weights = weights(reward)
+    training.model_init_kwargs = init_kwargs(model, training)
+    witness = Witness(places=sorted({row.get("expert_position", 0) for row in [*train, *held]}))
+    trainer = SharedPrefixGRPOTrainer(
+        model.model,
+        reward_funcs=witness.rewards,
+        args=training,
+        train_dataset=Dataset.from_list(list(train)),
+        eval_dataset=Dataset.from_list(list(held)),
+    )
+    witness.begun = _begun(trainer, held[0])
+    show_progress(trainer)
+    before, answers = measure(trainer, witness, held)
+    open_gate(before, len(held), gate)
+    metrics: dict[str, float] = {}
+    if isinstance(gate, CritiqueArguments):
+        before |= open_choice_gate(answers, above_chance=gate.above_chance)
+        if gate.select:
+            chosen = select(trainer, witness, train)
+            trainer.train_dataset = Dataset.from_list(chosen)
+            metrics["selected_share"] = len(chosen) / len(train)
+    result = trainer.train(resume_from_checkpoint=checkpoint(training))
+    after, _ = measure(trainer, witness, held)
+    metrics |= result.metrics
+    for moment, found in (("before", before), ("after", after)):
+        metrics |= {f"{moment}_{name}": value for name, value in found.items()}
+    finish(trainer, metrics)
+    return metrics
+
+
+def _begun(trainer: SharedPrefixGRPOTrainer, row: Row) -> str:
+    """What a rendered prompt has of its answer already."""
+    tokenizer: Any = trainer.processing_class
+    given: Any = trainer.args
+    return begun(
+        tokenizer.apply_chat_template(
+            row["prompt"],
+            add_generation_prompt=True,
+            tokenize=False,
+            **(given.chat_template_kwargs or {}),
+        )
+    )
+
+
+def refuse_batches(training: GRPOConfig) -> None:
+    """Refuse what TRL checks too late or not at all, before a model is loaded.
+
+    Raises:
+        RecipeError: batches do not hold whole groups, or weights are given twice.
+    """
+    group = training.num_generations_eval or training.num_generations or 1
+    batch = training.per_device_eval_batch_size * training.world_size
+    if batch % group:
+        raise RecipeError(
+            f"per_device_eval_batch_size={training.per_device_eval_batch_size} on "
+            f"{training.world_size} process(es) must be a multiple of the {group} generations "
+            f"of a group. Set per_device_eval_batch_size: {group}."
+        )
+    if training.reward_weights is not None:
+        raise RecipeError(
+            "reward_weights is set. Set reward_accuracy, reward_admissible and reward_format."
+        )
