@@ -12,129 +12,14 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 
 from act_data.storage.files import in_words
-from act_envs.errors import ActError, MissingExtra, nearest
+from act_envs.errors import ActError, nearest
 from act_train import recipe
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """A subcommand: ``module.run`` takes one instance of each type, then TRL's configuration."""
-
-    summary: str
-    module: str
-    arguments: tuple[type, ...]
-    trl_config: str = ""
-    operand: str = ""  # the list that words before the first option fill
-    words: bool = False  # whether the module's function of that name says what it found
-
-
-STAGES = {
-    "tiny": _Stage(
-        "make a tiny Qwen3 model from scratch, for trials on a CPU",
-        "tiny",
-        (recipe.TinyArguments,),
-    ),
-    "pretrain": _Stage(
-        "train a small model from scratch on played episodes and questions about text",
-        "pretrain",
-        (recipe.PretrainArguments,),
-    ),
-    "warm-start": _Stage(
-        "teach the answer format of critiques, and nothing else",
-        "warm_start",
-        (recipe.ModelArguments, recipe.PairArguments, recipe.QuestionArguments),
-        "SFTConfig",
-    ),
-    "critique": _Stage(
-        "learn which of two actions is better (GRPO on contrast pairs)",
-        "critique",
-        (
-            recipe.ModelArguments,
-            recipe.PairArguments,
-            recipe.QuestionArguments,
-            recipe.LabelArguments,
-            recipe.RewardArguments,
-            recipe.CritiqueArguments,
-        ),
-        "GRPOConfig",
-    ),
-    "choice-sft": _Stage(
-        "learn which of two actions is better, without reasoning (SFT on contrast pairs)",
-        "choice_sft",
-        (
-            recipe.ModelArguments,
-            recipe.PairArguments,
-            recipe.QuestionArguments,
-            recipe.LabelArguments,
-        ),
-        "SFTConfig",
-    ),
-    "dpo": _Stage(
-        "prefer expert actions to alternatives (DPO on contrast pairs)",
-        "dpo",
-        (recipe.ModelArguments, recipe.PairArguments, recipe.LabelArguments),
-        "DPOConfig",
-    ),
-    "imitate": _Stage(
-        "learn expert actions (SFT on trajectories)",
-        "imitate",
-        (recipe.ModelArguments, recipe.TrajectoryArguments),
-        "SFTConfig",
-    ),
-    "act-rl": _Stage(
-        "learn expert actions at single states (GRPO on the states of contrast pairs)",
-        "act_rl",
-        (
-            recipe.ModelArguments,
-            recipe.PairArguments,
-            recipe.RewardArguments,
-            recipe.GateArguments,
-        ),
-        "GRPOConfig",
-    ),
-    "judge": _Stage(
-        "measure how well a model tells expert actions from alternatives",
-        "judge",
-        (recipe.ModelArguments, recipe.JudgedPairArguments, recipe.JudgeArguments),
-        words=True,
-    ),
-    "evaluate": _Stage(
-        "play every task of a split once and report scores",
-        "evaluate",
-        (recipe.EvaluateArguments,),
-        words=True,
-    ),
-    "compare": _Stage(
-        "tell two evaluations of the same tasks apart, task by task",
-        "compare",
-        (recipe.CompareArguments,),
-        operand="results",
-        words=True,
-    ),
-    "reason": _Stage(
-        "answer the questions of MATH-500 or GPQA-Diamond and report the accuracy",
-        "reason",
-        (recipe.ReasonArguments,),
-        words=True,
-    ),
-    "report": _Stage(
-        "show runs beside the published numbers, as Markdown and as one HTML file",
-        "report",
-        (recipe.ReportArguments,),
-        operand="runs",
-    ),
-    "demo": _Stage(
-        "run all of it on ScienceWorld with a tiny model, and write a report",
-        "demo",
-        (recipe.DemoArguments,),
-    ),
-}
+from act_train.stages import STAGES, Stage, missing, types_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -179,18 +64,13 @@ def _answer(arguments: Sequence[str]) -> str:
     return f"{_said(STAGES[name], report)}\n" if speaks else ""
 
 
-def _run(stage: _Stage, options: Sequence[str]) -> Mapping[str, Any]:
+def _run(stage: Stage, options: Sequence[str]) -> Mapping[str, Any]:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        types = list(stage.arguments)
-        if stage.trl_config:
-            types.append(getattr(importlib.import_module("trl"), stage.trl_config))
-        arguments = recipe.read(_spelled_out(options, stage.operand), *types)
+        arguments = recipe.read(_spelled_out(options, stage.operand), *types_of(stage))
         module = importlib.import_module(f"act_train.{stage.module}")
     except ModuleNotFoundError as error:
-        raise MissingExtra(
-            f'{error.name} is not installed. Run: pip install "agentic-critical-training[train]".'
-        ) from error
+        raise missing(error) from error
     return module.run(*arguments)
 
 
@@ -225,7 +105,7 @@ def _help(name: str) -> str:
     return "\n".join(lines)
 
 
-def _said(stage: _Stage, report: Mapping[str, Any]) -> str:
+def _said(stage: Stage, report: Mapping[str, Any]) -> str:
     if stage.words:
         return importlib.import_module(f"act_train.{stage.module}").words(report)
     return _table(report)

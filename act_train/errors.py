@@ -25,5 +25,9 @@ class GradingFailed(ActError):
     """The process that grades answers is gone."""
 
 
+class PipelineFailed(ActError):
+    """A step of a pipeline did not end well."""
+
+
 class DemoFailed(ActError):
     """A step of the demo did not end well, or its folder holds another demo."""

@@ -25,10 +25,10 @@ from act_train.errors import RecipeError
 from act_train.rows import Row, fingerprint
 
 _LIBRARIES = ("torch", "transformers", "trl", "datasets", "accelerate", "tokenizers")
-_ELSEWHERE = ("output_dir", "logging_dir", "resume_from_checkpoint")  # where, not what
+ELSEWHERE = ("output_dir", "logging_dir", "resume_from_checkpoint")  # where, not what
 # How a run is watched and kept, and not what it learns: free to change when it goes on.
-_WATCHING = ("save_", "logging_", "log_", "eval_", "hub_", "push_to_hub", "trackio_")
-_AROUND = (
+WATCHING = ("save_", "logging_", "log_", "eval_", "hub_", "push_to_hub", "trackio_")
+AROUND = (
     "report_to",
     "run_name",
     "project",
@@ -65,7 +65,7 @@ def write_run(
     """
     folder = Path(str(training.output_dir))
     own = {k: v for one in arguments for k, v in dataclasses.asdict(one).items()}
-    chosen = {k: v for k, v in training.to_dict().items() if k not in _ELSEWHERE}
+    chosen = {k: v for k, v in training.to_dict().items() if k not in ELSEWHERE}
     _refuse_overwriting(str(own.get("model", "")), folder)
     if not 0 <= training.seed < 2**32:  # what numpy's generator takes, which transformers seeds
         raise RecipeError(f"seed={training.seed} must lie between 0 and {2**32 - 1}.")
@@ -136,7 +136,7 @@ def _essence(run: Mapping[str, Any]) -> dict[str, Any]:
     training = {
         name: value
         for name, value in run.get("training", {}).items()
-        if not name.startswith(_WATCHING) and name not in _AROUND
+        if not name.startswith(WATCHING) and name not in AROUND
     }
     return {**run, "arguments": arguments, "training": training}
 

@@ -212,6 +212,43 @@ class CritiqueArguments(GateArguments):
 
 
 @dataclass
+class EnvRlArguments(GateArguments):
+    """Which tasks a model plays itself, what an episode is worth, and what is asked before."""
+
+    env: str = _option("", "Registered environment, version included (ACT/Toy-v0).")
+    split: str = _option("train", "Split of the tasks.")
+    tasks: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Only these: kinds, KIND:N (the first N of a kind), task ids; all if none."
+        },
+    )
+    allow_split: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Splits besides train whose tasks may be played; never a test split."},
+    )
+    step_limit: int | None = _option(
+        None, "Actions after which an episode is cut off; the environment's own by default."
+    )
+    env_kwargs: str = _option("{}", "Further arguments of gym.make, as a JSON object.")
+    history: int = _option(0, "Past turns told again in every prompt; the episode holds them all.")
+    reward_score: float = _option(1.0, "Times the score at the end of the episode, in [0, 1].")
+    reward_won: float = _option(0.0, "The episode is won.")
+    reward_format: float = _option(-0.5, "The episode ended with an answer without an action.")
+    reward_inadmissible: float = _option(
+        -0.1, "Times the share of the actions that the simulator does not take for its own."
+    )
+    gate_prompts: int = _option(16, "Tasks on which a model is measured before and after.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _need(self.env, "env")
+        _at_least(0, history=self.history)
+        if self.step_limit is not None:
+            _at_least(1, step_limit=self.step_limit)
+
+
+@dataclass
 class EvaluateArguments:
     """Who is evaluated, on which tasks, and where the episodes are written."""
 
@@ -410,6 +447,26 @@ class DemoArguments:
 
 
 @dataclass
+class PipelineArguments:
+    """Which pipelines are run, and where."""
+
+    pipelines: list[str] = field(
+        default_factory=list,
+        metadata={"help": "YAML files, or names of pipelines of the package; they share stages."},
+    )
+    out: str | None = _option(None, "Folder of all stages, instead of the one that the file names.")
+    set: list[str] = field(
+        default_factory=list,
+        metadata={"help": "NAME=VALUE, of what the file sets, such as benchmark=webshop."},
+    )
+    dry_run: bool = _option(False, "Check all options and list the steps, but run none.")
+
+    def __post_init__(self) -> None:
+        if not self.pipelines:
+            raise RecipeError("no pipeline is given. Name one: act-train pipeline FILE.yaml.")
+
+
+@dataclass
 class TinyArguments:
     """A model from scratch, small enough to be trained on one CPU core."""
 
@@ -527,7 +584,7 @@ def read(argv: Sequence[str], *types: type) -> tuple[Any, ...]:
         for f in fields(type_)
         if f.init
     }
-    config = {} if path is None else _load(path)
+    config = {} if path is None else load(path)
     for key in config:
         if key not in known:
             raise RecipeError(f"{path}: unknown key {key!r}. {nearest(key, known)}")
@@ -575,6 +632,20 @@ def packaged() -> list[str]:
     return sorted(entry.name for entry in recipes if entry.name.endswith(".yaml"))
 
 
+def find(name: str) -> Path:
+    """The file of a recipe, which is a path or the name of one that ships with the package.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if name not in packaged():
+        raise RecipeError(f"recipe {name!r} does not exist. {nearest(name, packaged())}")
+    return Path(str(files("act_train").joinpath("recipes", name)))
+
+
 def _take_config(argv: Sequence[str]) -> tuple[Path | None, list[str]]:
     """The file behind ``--config FILE`` or ``--config=FILE``, and the other options."""
     options = [part for arg in argv for part in _separate(arg)]
@@ -583,20 +654,19 @@ def _take_config(argv: Sequence[str]) -> tuple[Path | None, list[str]]:
     at = options.index("--config")
     if at + 1 == len(options):
         raise RecipeError("--config names no file.")
-    name = options[at + 1]
-    path = Path(name)
-    if not path.is_file():
-        if name not in packaged():
-            raise RecipeError(f"recipe {name!r} does not exist. {nearest(name, packaged())}")
-        path = Path(str(files("act_train").joinpath("recipes", name)))
-    return path, options[:at] + options[at + 2 :]
+    return find(options[at + 1]), options[:at] + options[at + 2 :]
 
 
 def _separate(arg: str) -> list[str]:
     return ["--config", arg.partition("=")[2]] if arg.startswith("--config=") else [arg]
 
 
-def _load(path: Path) -> Mapping[str, Any]:
+def load(path: Path) -> dict[str, Any]:
+    """What a recipe says, unchecked.
+
+    Raises:
+        RecipeError: it is no YAML mapping.
+    """
     import yaml
 
     try:

@@ -1,0 +1,161 @@
+"""The subcommands of ``act-train``: what each is told, and which module does it.
+
+Modules are named and not imported: torch and TRL are loaded when a stage runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from act_envs.errors import MissingExtra
+from act_train import recipe
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A subcommand: ``module.run`` takes one instance of each type, then TRL's configuration."""
+
+    summary: str
+    module: str
+    arguments: tuple[type, ...]
+    trl_config: str = ""
+    operand: str = ""  # the list that words before the first option fill
+    words: bool = False  # whether the module's function of that name says what it found
+
+
+STAGES = {
+    "tiny": Stage(
+        "make a tiny Qwen3 model from scratch, for trials on a CPU",
+        "tiny",
+        (recipe.TinyArguments,),
+    ),
+    "pretrain": Stage(
+        "train a small model from scratch on played episodes and questions about text",
+        "pretrain",
+        (recipe.PretrainArguments,),
+    ),
+    "warm-start": Stage(
+        "teach the answer format of critiques, and nothing else",
+        "warm_start",
+        (recipe.ModelArguments, recipe.PairArguments, recipe.QuestionArguments),
+        "SFTConfig",
+    ),
+    "critique": Stage(
+        "learn which of two actions is better (GRPO on contrast pairs)",
+        "critique",
+        (
+            recipe.ModelArguments,
+            recipe.PairArguments,
+            recipe.QuestionArguments,
+            recipe.LabelArguments,
+            recipe.RewardArguments,
+            recipe.CritiqueArguments,
+        ),
+        "GRPOConfig",
+    ),
+    "choice-sft": Stage(
+        "learn which of two actions is better, without reasoning (SFT on contrast pairs)",
+        "choice_sft",
+        (
+            recipe.ModelArguments,
+            recipe.PairArguments,
+            recipe.QuestionArguments,
+            recipe.LabelArguments,
+        ),
+        "SFTConfig",
+    ),
+    "dpo": Stage(
+        "prefer expert actions to alternatives (DPO on contrast pairs)",
+        "dpo",
+        (recipe.ModelArguments, recipe.PairArguments, recipe.LabelArguments),
+        "DPOConfig",
+    ),
+    "imitate": Stage(
+        "learn expert actions (SFT on trajectories)",
+        "imitate",
+        (recipe.ModelArguments, recipe.TrajectoryArguments),
+        "SFTConfig",
+    ),
+    "act-rl": Stage(
+        "learn expert actions at single states (GRPO on the states of contrast pairs)",
+        "act_rl",
+        (
+            recipe.ModelArguments,
+            recipe.PairArguments,
+            recipe.RewardArguments,
+            recipe.GateArguments,
+        ),
+        "GRPOConfig",
+    ),
+    "env-rl": Stage(
+        "learn from whole episodes that the model plays itself (multi-turn GRPO)",
+        "env_rl",
+        (recipe.ModelArguments, recipe.EnvRlArguments),
+        "GRPOConfig",
+    ),
+    "judge": Stage(
+        "measure how well a model tells expert actions from alternatives",
+        "judge",
+        (recipe.ModelArguments, recipe.JudgedPairArguments, recipe.JudgeArguments),
+        words=True,
+    ),
+    "evaluate": Stage(
+        "play every task of a split once and report scores",
+        "evaluate",
+        (recipe.EvaluateArguments,),
+        words=True,
+    ),
+    "compare": Stage(
+        "tell two evaluations of the same tasks apart, task by task",
+        "compare",
+        (recipe.CompareArguments,),
+        operand="results",
+        words=True,
+    ),
+    "reason": Stage(
+        "answer the questions of MATH-500 or GPQA-Diamond and report the accuracy",
+        "reason",
+        (recipe.ReasonArguments,),
+        words=True,
+    ),
+    "report": Stage(
+        "show runs beside the published numbers, as Markdown and as one HTML file",
+        "report",
+        (recipe.ReportArguments,),
+        operand="runs",
+    ),
+    "pipeline": Stage(
+        "run stages one after the other, each made once, and report on their models",
+        "pipeline",
+        (recipe.PipelineArguments,),
+        operand="pipelines",
+        words=True,
+    ),
+    "demo": Stage(
+        "run all of it on ScienceWorld with a tiny model, and write a report",
+        "demo",
+        (recipe.DemoArguments,),
+    ),
+}
+
+
+def types_of(stage: Stage) -> list[type]:
+    """The dataclasses that hold the options of a stage, TRL's own last.
+
+    Raises:
+        MissingExtra: TRL is not installed.
+    """
+    if not stage.trl_config:
+        return list(stage.arguments)
+    try:
+        return [*stage.arguments, getattr(importlib.import_module("trl"), stage.trl_config)]
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+
+
+def missing(error: ModuleNotFoundError) -> MissingExtra:
+    """What to install."""
+    return MissingExtra(
+        f'{error.name} is not installed. Run: pip install "agentic-critical-training[train]".'
+    )

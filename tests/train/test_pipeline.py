@@ -1,0 +1,198 @@
+"""Pipelines: what they say, how their steps are named, and that they go on where they stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytest.importorskip("trl")
+
+from act_train.cli import main
+from act_train.errors import RecipeError
+from act_train.pipelines.reading import read
+from act_train.pipelines.steps import Step, steps
+
+BASE = {
+    "stage": "tiny",
+    "texts": ["{data}/trajectories.parquet"],
+    "layers": 1,
+    "hidden": 64,
+    "vocabulary": 300,
+}
+LEARN = {
+    "stage": "imitate", "model": "{base}", "trajectories": "{data}/trajectories.parquet",
+    "history": 0, "max_steps": 2, "per_device_train_batch_size": 4, "learning_rate": 1e-3,
+    "bf16": False, "use_cpu": True, "report_to": "none", "save_steps": 1, "disable_tqdm": True,
+    "activation_checkpointing": False,
+}  # fmt: skip
+PLAY = {
+    "env": "ACT/Toy-v0", "split": "test", "limit": 2, "step_limit": 3, "max_new_tokens": 4,
+    "history": 0,
+}  # fmt: skip
+
+_COMPARED = ("model.safetensors", "tokenizer.json", "results.jsonl")  # of steps
+
+
+@pytest.fixture
+def told(stored: Path, tmp_path: Path) -> dict[str, Any]:
+    return {
+        "out": str(tmp_path / "runs"),
+        "set": {"data": str(stored)},
+        "stages": {"base": BASE, "il": LEARN},
+        "evaluate": [PLAY],
+        "rows": {"il": "il"},
+    }
+
+
+def written(folder: Path, told: dict[str, Any], name: str = "pipeline.yaml") -> str:
+    path = folder / name
+    path.write_text(yaml.safe_dump(told, sort_keys=False), encoding="utf-8")
+    return str(path)
+
+
+def made(folder: Path, told: dict[str, Any], **more: Any) -> list[Step]:
+    return steps([read(written(folder, told), **more)])
+
+
+def test_a_step_is_named_by_what_it_is_made_from(told: dict[str, Any], tmp_path: Path) -> None:
+    first = made(tmp_path, told)
+    assert [step.stage for step in first] == ["tiny", "imitate", "evaluate"]
+    assert [step.after for step in first] == [(), (first[0].id,), (first[1].id,)]
+    watched = {**LEARN, "save_steps": 7, "logging_steps": 3}
+    again = made(tmp_path, {**told, "stages": {"base": BASE, "il": watched}})
+    assert [step.id for step in again] == [step.id for step in first]
+    moved = made(tmp_path, told, out=str(tmp_path / "elsewhere"))
+    assert [step.id for step in moved] == [step.id for step in first]
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({"il": {**LEARN, "learning_rate": 2e-3}}, 1),
+        ({"base": {**BASE, "layers": 2}}, 0),
+        ({"base": {**BASE, "seed": 5}}, 0),
+    ],
+)
+def test_what_changes_a_step_changes_all_that_come_of_it(
+    told: dict[str, Any], tmp_path: Path, changed: dict[str, Any], same: int
+) -> None:
+    first = made(tmp_path, told)
+    other = made(tmp_path, {**told, "stages": {**told["stages"], **changed}})
+    kept = [a.id == b.id for a, b in zip(first, other, strict=True)]
+    assert kept == [True] * same + [False] * (3 - same)
+
+
+def test_other_data_under_the_same_name_make_another_step(
+    told: dict[str, Any], tmp_path: Path
+) -> None:
+    data = tmp_path / "notes.txt"
+    data.write_text("one")
+    stages = {"base": {**BASE, "texts": [str(data)]}}
+    told = {**told, "stages": stages, "rows": {}}
+    (first,) = made(tmp_path, told)
+    data.write_text("two")
+    (second,) = made(tmp_path, told)
+    assert first.id != second.id
+
+
+def test_rows_and_pipelines_share_what_they_have_in_common(
+    told: dict[str, Any], tmp_path: Path
+) -> None:
+    stages = {**told["stages"], "il-il": {**LEARN, "model": "{il}"}}
+    longer = {**told, "stages": stages, "rows": {"il-il": "il-il", "again": "il"}}
+    short, long = (
+        read(written(tmp_path, one, name))
+        for one, name in ((told, "short.yaml"), (longer, "long.yaml"))
+    )
+    both = steps([short, long])
+    assert len({step.id for step in both}) == len({step.id for step in steps([long])})
+    rows = {step.row: step.id for step in both if step.row}
+    assert rows["il"] == rows["again"] != rows["il-il"]
+
+
+def test_seeds_are_runs_of_their_own(told: dict[str, Any], tmp_path: Path) -> None:
+    found = made(tmp_path, {**told, "seeds": [0, 1]})
+    assert len({step.id for step in found}) == 6
+    assert [step.options["seed"] for step in found] == [0] * 3 + [1] * 3
+    assert [step.row for step in found] == ["", "", "il"] * 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"stagez": {}}, "Did you mean 'stages'"),
+        ({"stages": {}}, "names no stages"),
+        ({"stages": {"il": {"config": "x.yaml"}}}, "must be a mapping with its stage"),
+        ({"stages": {"base": BASE, "il": {**LEARN, "stage": "imitat"}}}, "mean 'imitate'"),
+        ({"stages": {"il": LEARN, "base": BASE}}, "starts from {base}, which is no stage before"),
+        ({"stages": {"base": BASE, "il": {**LEARN, "model": "{bas}"}}}, "Did you mean 'base'"),
+        ({"stages": {"base": BASE, "il": {**LEARN, "output_dir": "x"}}}, "is the pipeline's"),
+        ({"stages": {"base": BASE, "il": {**LEARN, "learning_rat": 1}}}, "'learning_rate'"),
+        ({"stages": {"base": BASE, "il": {**LEARN, "num_generations": 2}}}, "unknown key 'num_gen"),
+        ({"stages": {"base": BASE, "il": {**LEARN, "trajectories": "no"}}}, "nothing lies at no"),
+        ({"rows": {"il": "ill"}}, "Did you mean 'il'"),
+        ({"seeds": 3}, "must be a list of numbers"),
+        ({"out": ""}, "out is not set"),
+        ({"launch": "zero9.yaml"}, "neither a file nor one of the package"),
+    ],
+)
+def test_a_slip_is_found_before_anything_runs(
+    told: dict[str, Any],
+    tmp_path: Path,
+    change: dict[str, Any],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["pipeline", written(tmp_path, {**told, **change})]) == 2
+    assert said in capsys.readouterr().err
+    made_folders = [p.name for p in Path(told["out"]).glob("*")] if change != {"out": ""} else []
+    assert set(made_folders) <= {"steps"}
+
+
+def test_words_can_be_given(told: dict[str, Any], tmp_path: Path) -> None:
+    path = written(tmp_path, {**told, "set": {"data": "nowhere"}})
+    with pytest.raises(RecipeError, match="nothing lies at nowhere"):
+        steps([read(path)])
+    assert steps([read(path, [f"data={told['set']['data']}"])])
+    with pytest.raises(RecipeError, match="'dat=x' is no NAME=VALUE"):
+        read(path, ["dat=x"])
+
+
+def test_a_killed_pipeline_goes_on_to_the_same_bytes(
+    told: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, told)
+    command = [sys.executable, "-m", "act_train.cli", "pipeline", path]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    once = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    log = Path(told["out"]) / "steps"
+    while once.poll() is None and not list(log.glob("imitate-*.json")):
+        time.sleep(0.1)
+    once.send_signal(signal.SIGKILL)  # the step at work lives on, and holds the folder
+    once.wait()
+    again = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=500
+    )
+    assert again.returncode == 0, again.stderr
+    assert "waiting for the steps that are at work" in again.stderr
+    assert "(done before)" in again.stderr
+    assert (Path(told["out"]) / "report" / "report.html").is_file()
+    elsewhere = tmp_path / "elsewhere"
+    assert main(["pipeline", path, "--out", str(elsewhere)]) == 0
+    for step in steps([read(path)]):
+        known = json.loads((log / f"{step.id}.json").read_text())
+        assert known["done"]
+        assert known["versions"]["torch"]
+        files = [p for name in _COMPARED for p in Path(told["out"], step.id).glob(name)]
+        assert files
+        for file in files:
+            assert file.read_bytes() == (elsewhere / file.relative_to(told["out"])).read_bytes()
