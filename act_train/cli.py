@@ -59,15 +59,16 @@ def _answer(arguments: Sequence[str]) -> str:
         raise recipe.RecipeError(f"unknown stage {name!r}. {nearest(name, STAGES)}")
     if {"-h", "--help"} & set(options):
         return f"{_help(name)}\n"
-    report = _run(STAGES[name], options)
+    report = _run(name, options)
     speaks = int(os.environ.get("RANK", "0")) == 0  # of several processes, one
     return f"{_said(STAGES[name], report)}\n" if speaks else ""
 
 
-def _run(stage: Stage, options: Sequence[str]) -> Mapping[str, Any]:
+def _run(name: str, options: Sequence[str]) -> Mapping[str, Any]:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    stage = STAGES[name]
     try:
-        arguments = recipe.read(_spelled_out(options, stage.operand), *types_of(stage))
+        arguments = recipe.read(_spelled_out(options, stage.operand), *types_of(stage), stage=name)
         module = importlib.import_module(f"act_train.{stage.module}")
     except ModuleNotFoundError as error:
         raise missing(error) from error

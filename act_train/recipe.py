@@ -421,7 +421,7 @@ class ReportArguments:
         default_factory=list,
         metadata={
             "help": "Folders or result files, each as PATH or as ROW=PATH with a row of the paper: "
-            "il, act-il, rl, act-il-rl (every report shows all names in brackets)."
+            "il, act+il, rl, act+il+rl (every report shows all names in brackets)."
         },
     )
     out: str = _option("report", "Folder for report.md and report.html.")
@@ -556,19 +556,20 @@ class PretrainArguments:
         return value
 
 
-def read(argv: Sequence[str], *types: type) -> tuple[Any, ...]:
+def read(argv: Sequence[str], *types: type, stage: str | None = None) -> tuple[Any, ...]:
     """Fill dataclasses from ``--config FILE`` and options; an option beats the file.
 
     Args:
         argv: command line without program and stage.
         types: dataclasses with distinct fields.
+        stage: whose they are. A recipe may say so (``stage: critique``), and is refused by others.
 
     Returns:
         One instance per type.
 
     Raises:
-        RecipeError: the file is missing or no YAML mapping, a key or an option is unknown, or a
-            value is not accepted.
+        RecipeError: the file is missing or no YAML mapping, or of another stage, a key or an option
+            is unknown, or a value is not accepted.
     """
     from trl import TrlParser  # pyright: ignore[reportPrivateImportUsage]
 
@@ -585,6 +586,9 @@ def read(argv: Sequence[str], *types: type) -> tuple[Any, ...]:
         if f.init
     }
     config = {} if path is None else load(path)
+    meant = config.pop("stage", stage)
+    if stage is not None and meant != stage:
+        raise RecipeError(f"{path} is a recipe of the stage {meant!r}, not of {stage!r}.")
     for key in config:
         if key not in known:
             raise RecipeError(f"{path}: unknown key {key!r}. {nearest(key, known)}")

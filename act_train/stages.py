@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from act_envs.errors import MissingExtra
 from act_train import recipe
+from act_train.planning.arguments import PlanArguments
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,13 @@ STAGES = {
         "pipeline",
         (recipe.PipelineArguments,),
         operand="pipelines",
+        words=True,
+    ),
+    "plan": Stage(
+        "tell what a stage would need and cost, before anything is loaded",
+        "plan",
+        (PlanArguments,),
+        operand="recipes",
         words=True,
     ),
     "demo": Stage(

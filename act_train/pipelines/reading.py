@@ -8,7 +8,7 @@
       act: {stage: critique, config: "{benchmark}_qwen3_8b_critique.yaml"}
       il: {stage: imitate, config: "{benchmark}_qwen3_8b_imitate.yaml", model: "{act}"}
     evaluate: ["{benchmark}_id_evaluate.yaml"]
-    rows: {act: act, act-il: il}            # row of the report: the stage whose model is evaluated
+    rows: {act: act, act+il: il}            # row of the report: the stage whose model is evaluated
 
 ``{act}`` in a value is the folder that the stage ``act`` leaves. An entry of ``evaluate`` may be a
 mapping like a stage, in which ``{model}`` is the model of the row.

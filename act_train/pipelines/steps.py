@@ -107,7 +107,7 @@ def _step(
         raise RecipeError(
             f"{pipeline.path}: {title}: {place} is the pipeline's to choose. Leave it out."
         )
-    base = dict(load(find(told["config"]))) if "config" in told else {}
+    base = _base(told["config"], stage) if "config" in told else {}
     options = {"seed": seed, **base, **({"seed": seed} if stage != "judge" else {}), **own}
     if stage == "judge":
         options.pop("seed")
@@ -152,6 +152,14 @@ def _step(
         launch=told.get("launch", pipeline.launch) if trains else "",
         row=row,
     )
+
+
+def _base(name: str, stage: str) -> dict[str, Any]:
+    """What the recipe of a stage says."""
+    told = load(find(name))
+    if (meant := told.pop("stage", stage)) != stage:
+        raise RecipeError(f"{name} is a recipe of the stage {meant!r}, not of {stage!r}.")
+    return told
 
 
 def _lying(where: str, key: str, value: Any, options: Told) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -16,10 +17,13 @@ import yaml
 
 pytest.importorskip("trl")
 
+from act_train import tiny
 from act_train.cli import main
 from act_train.errors import RecipeError
 from act_train.pipelines.reading import read
 from act_train.pipelines.steps import Step, steps
+from act_train.recipe import TinyArguments
+from act_train.reporting.published import paper
 
 BASE = {
     "stage": "tiny",
@@ -156,6 +160,32 @@ def test_a_slip_is_found_before_anything_runs(
     assert said in capsys.readouterr().err
     made_folders = [p.name for p in Path(told["out"]).glob("*")] if change != {"out": ""} else []
     assert set(made_folders) <= {"steps"}
+
+
+@pytest.mark.parametrize(
+    ("names", "trained", "rows"),
+    [(["act_v1.yaml"], 5, 5), (["act_v2.yaml"], 15, 5), (["act_v2.yaml", "controls.yaml"], 48, 10)],
+)
+def test_the_pipelines_of_the_package_are_whole(
+    names: list[str], trained: int, rows: int, stored: Path, tmp_path: Path
+) -> None:
+    model = tmp_path / "base"
+    tiny.run(TinyArguments(out=str(model), texts=[str(stored / "pairs.parquet")], layers=1))
+    data = tmp_path / "data" / "toy"
+    data.mkdir(parents=True)
+    for kind in ("pairs", "trajectories"):
+        (data / kind).write_bytes(b"what lies there is not read yet")
+    with contextlib.chdir(tmp_path):
+        told = [read(name, [f"base={model}", "benchmark=toy"]) for name in names]
+        found = steps(told)
+    assert {one.out for one in told} == {Path("runs/toy")}
+    evaluated = [step for step in found if step.stage == "evaluate"]
+    assert len(found) - len(evaluated) == trained
+    assert {step.row for step in evaluated} <= {*paper().methods}
+    assert len({step.row for step in evaluated}) == rows
+    runs = 1 if names == ["act_v1.yaml"] else 3
+    assert len(evaluated) == rows * runs * 2
+    assert all(step.launch == "zero3.yaml" for step in found if step.stage != "evaluate")
 
 
 def test_words_can_be_given(told: dict[str, Any], tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What ``act-train plan`` reckons with: machines, models, data, memory, time and disk."""
