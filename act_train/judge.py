@@ -10,6 +10,9 @@ Two files are written. ``OUTPUT.jsonl`` holds one line per pair, on the disk bef
 judged: after a kill, the same command goes on, and equal requests give equal bytes. ``OUTPUT.json``
 is made from it when it is complete.
 
+A model that was trained to choose without reasoning is asked as it was trained, to answer at once;
+``reasoning`` of the result says so.
+
 Tasks are held out as they were from the model, and from those that it was made from, as far as
 their ``run.json`` tell (:mod:`act_train.judging.lineage`). A share larger than that would call
 tasks held out that it was trained on, and is refused; so is a split of a dataset that holds any.
@@ -27,6 +30,7 @@ from typing import Any
 
 from act_data.analysis.floor import check_installed
 from act_data.analysis.noise import READINGS
+from act_data.policies.base import PACKAGES
 from act_data.prompts import PROMPT_VERSION
 from act_data.provenance import versions
 from act_data.runs.run import bar, digest
@@ -38,9 +42,10 @@ from act_train.errors import RecipeError
 from act_train.evaluation.results import opened
 from act_train.judging.choice import Judge, ModelJudge, Question
 from act_train.judging.floor import text_margins
-from act_train.judging.lineage import Stage, held_out_share, lineage
+from act_train.judging.lineage import Stage, held_out_share, lineage, reasons
 from act_train.judging.pairs import chosen_pairs
 from act_train.judging.rationales import interventions
+from act_train.judging.room import check_room
 from act_train.judging.verdicts import summary
 from act_train.judging.words import words
 from act_train.recipe import JudgeArguments, JudgedPairArguments, ModelArguments, PairArguments
@@ -65,23 +70,32 @@ def run(
         RecipeError: the share of held-out tasks is larger than the model's own.
         ResultMismatch: the lines beside ``output`` are of another request.
         RunLocked: another process writes to them.
-        TrainingData: there is no pair to judge, or the model was trained on it.
+        TrainingData: there is no pair to judge, the model was trained on it, or it is too long.
     """
     check_installed()
     stages = lineage(model.model)
     history, share = _as_trained(stages, data, arguments.part)
     pairs = spread(chosen_pairs(data, stages, arguments.part, share), data.max_pairs)
     judge = ModelJudge(
-        model.model, model.revision, history=history, rationale_tokens=arguments.rationale_tokens
+        model.model,
+        model.revision,
+        history=history,
+        reasoning=(reasoning := reasons(stages)),
+        rationale_tokens=arguments.rationale_tokens,
     )
+    reasoned = spread(pairs, arguments.rationale_pairs)
+    check_room(judge, pairs, reasoned, arguments.rationale_tokens)
     request = {
         "part": arguments.part,
         "split": data.split,
+        "subset": data.subset,
         "history": history,
+        "reasoning": reasoning,
         "validation_share": None if data.split or arguments.part == "all" else share,
         "prompt_version": PROMPT_VERSION,
         "rationale_tokens": arguments.rationale_tokens,
-        "versions": versions("torch", "transformers"),
+        "engine": judge.engine,
+        "versions": versions(*PACKAGES["transformers"]),
     }
     return measure(judge, pairs, request, arguments)
 

@@ -36,9 +36,9 @@ def run(arguments: ReasonArguments) -> dict[str, Any]:
     """Ask, or go on asking.
 
     Returns:
-        Accuracies with their 95 % intervals (bootstrap over questions), strict and lenient; the
-        shares of answers that the strict reader cannot read, that were not given because the prompt
-        is too long, and that could not be graded; accuracies by subject and level.
+        Accuracies with their 95 % intervals (Wilson's), strict and lenient; the shares of answers
+        that the strict reader cannot read, that were not given because the prompt is too long, and
+        that could not be graded; accuracies by subject and level.
 
     Raises:
         DataNotFound, DataCorrupt: the questions cannot be had.

@@ -58,8 +58,8 @@ def run(arguments: ReportArguments) -> dict[str, Any]:
     sections = [section for section in sections if section.parts]
     lead = (
         f"{len(found.results)} results, {len(found.judgements)} judges and "
-        f"{len(found.trainings)} training stages, beside {known.source}. Intervals hold 95 % and "
-        "come from a bootstrap over tasks."
+        f"{len(found.trainings)} training stages, beside {known.source}. Intervals hold 95 %: "
+        "Wilson's where each task is a single yes or no, else by bootstrap over tasks."
     )
     footer = f"agentic-critical-training {__version__}. Published numbers: {known.source}."
     out = Path(arguments.out)
@@ -141,7 +141,9 @@ def _judges(found: Found) -> Section:
     ]
     text = (
         "How often a judge names the better of two actions. Without the state, or from the texts "
-        "alone, is what the look of the actions gives away: only what lies above is judgment."
+        "alone, is what the look of the actions gives away: only what lies above is judgment. Of "
+        "pairs that were not held out (part train or all) nothing is claimed: the judge may have "
+        "been trained on them."
     )
     return _section("Judges", [text], parts)
 

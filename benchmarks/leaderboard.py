@@ -48,18 +48,16 @@ HEAD = """# Leaderboard
 
 What scripted players reach under the protocol of this project: every task of a list once, in a
 fixed order, one action an answer, cut off after the steps that are named. Percent, with 95 %
-bootstrap intervals over tasks. Scripted players keep the format, so that both readers of answers
-agree. No example of a solved task is shown to anybody (0-shot), models included; none is here yet.
-Written by `python -m benchmarks.leaderboard`; rows can be compared where their task lists are the
-same. A `.dirty` commit is one with changes that were not committed.
+intervals: Wilson's where each task is a single yes or no, else by bootstrap over tasks. Scripted
+players keep the format, so that both readers of answers agree. No example of a solved task is shown
+to anybody (0-shot), models included; none is here yet. Written by `python -m
+benchmarks.leaderboard`; rows can be compared where their task lists are the same. A `.dirty` commit
+is one with changes that were not committed.
 
 What they know: `random-admissible` draws from what the simulator offers, and knows nothing else (in
 WebShop it takes the offered `search[...]` as it stands, and so finds nothing). `explorer` knows
 what it has read. `clairvoyant`, `gold` and `oracle` know the hidden state: they are bounds, and no
 agents. `gold` is upstream's path, which is longer than the cap for some tasks.
-
-Where all tasks end alike, resampling says nothing: the bound is Wilson's, with a task as one
-observation.
 
 """
 

@@ -95,7 +95,7 @@ def played(sample: Sample) -> str:
     """What an answer does: one without a readable action is played as text, on one short line.
 
     It goes into the history, and from there into prompts and rows: what cannot be encoded there
-    (lone surrogates, as an endpoint may send) must not get that far.
+    (lone surrogates, which a policy of one's own may say) must not get that far.
     """
     text = sample.text if sample.action is None else sample.action
     return "".join(c if c.isprintable() else "\ufffd" for c in text[: MAX_ACTION + 1])

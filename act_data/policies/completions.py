@@ -199,7 +199,14 @@ def _texts(response: Any) -> list[str]:
         texts = [message.get("content") or "" for message in messages]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return []
-    return texts if all(isinstance(text, str) for text in texts) else []
+    if not all(isinstance(text, str) for text in texts):
+        return []
+    return [_encodable(text) for text in texts]
+
+
+def _encodable(text: str) -> str:
+    """A text with U+FFFD for each half of a character: JSON can say it, and no file can hold it."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _said(response: Any) -> str:

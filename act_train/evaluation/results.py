@@ -21,13 +21,12 @@ from act_data.storage.files import FULL, hold
 from act_envs.types import Task
 from act_train.errors import ResultMismatch
 from act_train.evaluation.measures import NEXT_ACTION, REASONING, check_line
+from act_train.evaluation.pairing import SAME, SET_UP
 
 Line = dict[str, Any]
 
-_SAME = (
-    "metric", "benchmark", "env", "env_kwargs", "split", "task_list", "policy", "revision",
-    "prompt_version", "seed",
-)  # fmt: skip
+_SAME = (*SAME, *SET_UP, "grader_version")
+_START = b'{"'  # of every line
 
 
 def read_results(path: str | Path) -> list[Line]:
@@ -134,11 +133,15 @@ def _check(
 
 
 def _check_torn(path: Path, rest: bytes, request: Mapping[str, Any]) -> None:
-    """Refuse to cut off what no line of results begins with."""
+    """Refuse to cut off what no line of results begins with.
+
+    Zeros are what a file system may leave where it has lost what was written.
+    """
+    rest = rest.rstrip(b"\0")
     whole = None
     with contextlib.suppress(ValueError):
         whole = json.loads(rest)
-    ours = rest.startswith(b'{"') if whole is None else isinstance(whole, dict)
+    ours = _START.startswith(rest[:2]) if whole is None else isinstance(whole, dict)
     if rest and not (ours and (whole is None or whole.keys() >= request.keys())):
         raise ResultMismatch(
             f"{path} ends with something that is no result: {rest[:40]!r}. "

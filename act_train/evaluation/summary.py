@@ -19,7 +19,7 @@ _FAULT_WORDS = {
 
 
 def summary(lines: Sequence[Line]) -> dict[str, Any]:
-    """The figures of one file of episodes; intervals are of 95 % and resample tasks.
+    """The figures of one file of episodes; intervals are of 95 %, Wilson's or over resampled tasks.
 
     Returns:
         Who played what, ``episodes`` (of ``tasks``), success and score with the strict reader of

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from act_data.analysis.bootstrap import ENOUGH
+from act_train.judging.part import may_be_known, part_of
 from act_train.judging.rationales import INTERVENTIONS
 
 _WIDTH = 28
@@ -13,8 +14,9 @@ _WIDTH = 28
 
 def words(result: Mapping[str, Any]) -> str:
     """What a terminal shows of a summary; intervals are of 95 % and resample tasks."""
+    part = f" ({drawn})" if (drawn := part_of(result)) else ""
     lines = [
-        f"{result['pairs']} pairs of {result['tasks']} tasks, each in both orders; "
+        f"{result['pairs']} pairs of {result['tasks']} tasks{part}, each in both orders; "
         f"past turns shown: {result['history']}",
         "",
         _line("accuracy", result, "accuracy"),
@@ -51,6 +53,8 @@ def _line(title: str, numbers: Mapping[str, Any], name: str) -> str:
 
 def _finding(result: Mapping[str, Any]) -> str:
     """What the accuracy is worth."""
+    if may_be_known(result):
+        return "Nothing is claimed: the model may have been trained on these pairs."
     if result["above_floor"]:
         return "The model judges: it is above both floors, pair by pair."
     if result["tasks"] < ENOUGH:

@@ -20,7 +20,7 @@ class Estimate:
 
     Attributes:
         value: the mean.
-        low: lower end of its 95 % interval, by bootstrap over tasks.
+        low: lower end of its 95 % interval over tasks (:func:`act_train.statistics.mean_interval`).
         high: upper end.
         deviation: standard deviation of the runs' means; None of a single run.
     """

@@ -25,7 +25,8 @@ _BIN: Shape = {
     "from": float, "to": float, "prompts": int, **_figures("confidence", "accuracy"),
 }  # fmt: skip
 _SHAPE: Shape = {
-    "model": str, "pairs": int, "tasks?": int, "above_floor?": bool,
+    "model": str, "pairs": int, "part?": str, "split?": str, "subset?": str, "tasks?": int,
+    "above_floor?": bool,
     **_figures(
         "accuracy", "swap_consistent", "position_bias", "no_state_accuracy", "text_accuracy", "ece",
         "brier",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from act_data.analysis.bootstrap import ENOUGH
 from act_train.evaluation.measures import Line
+from act_train.judging.part import may_be_known, part_of
 from act_train.reporting.figures import reliability
 from act_train.reporting.judgements import Judgement
 from act_train.reporting.published import Paper
@@ -28,13 +29,14 @@ def judged(found: Sequence[Judgement]) -> Table:
         [
             Value(one.label, str(one.found["model"])),
             Value(f"{one.found['pairs']:,}", _tasks(one.found)),
+            part_of(one.found) or "–",
             _above_floors(one.found),
             *(_figure(one.found, name) for name in _FIGURES),
         ]
         for one in found
     ]
-    header = ("judge", "pairs", "above both floors", *_FIGURES.values())
-    return Table("Held-out pairs, in points [95 %, bootstrap over tasks]", header, rows)
+    header = ("judge", "pairs", "of which", "above both floors", *_FIGURES.values())
+    return Table("Pairs that were judged, in points [95 %, bootstrap over tasks]", header, rows)
 
 
 def verified(found: Sequence[Judgement]) -> Table | None:
@@ -116,6 +118,8 @@ def _above_floors(found: Line) -> str:
     """Whether the judge has shown that it judges."""
     if found.get("above_floor") is None or found.get("tasks") is None:
         return "–"
+    if may_be_known(found):
+        return "not held out"
     if found["tasks"] < ENOUGH:
         return "too few tasks to tell"
     return "yes" if found["above_floor"] else "not shown"

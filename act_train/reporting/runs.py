@@ -19,6 +19,8 @@ from act_train.reporting.judgements import Judgement, read_judgement
 from act_train.reporting.results import Result
 from act_train.reporting.trainings import LOGS, Training, folder_of, read_training
 
+_TRAINED = ("transformers", "scored", "vllm")  # schemes of folders, which each seed has its own of
+
 logger = logging.getLogger(__name__)
 
 
@@ -36,11 +38,12 @@ def find(runs: Sequence[str], rows: Iterable[str]) -> Found:
 
     Args:
         runs: ``PATH`` or ``NAME=PATH``, a folder or a file each. Two that share a name are runs of
-            one experiment, such as two seeds.
+            one experiment, such as two seeds: of one player, or of models that are asked alike.
         rows: names that stand for a row of the paper.
 
     Raises:
-        RecipeError: a path does not exist or holds nothing to show, or a name is ambiguous.
+        RecipeError: a path does not exist or holds nothing to show, or a name is ambiguous or
+            shared by different players.
         ResultMismatch: a result is damaged.
     """
     results: list[Result] = []
@@ -67,6 +70,7 @@ def find(runs: Sequence[str], rows: Iterable[str]) -> Found:
         unnamed += [] if name else new
         judgements += [one for one in found if isinstance(one, Judgement)]
         trainings += [one for one in found if isinstance(one, Training)]
+    _refuse_others(results)
     _refuse_repeats(results)
     return Found(tuple(results), tuple(judgements), tuple(trainings))
 
@@ -133,6 +137,26 @@ def _refuse_namesakes(new: Sequence[Result], known: Sequence[Result]) -> None:
                 f"{places[result.label]} and {result.path} would both be called {result.label!r}. "
                 f"Name them: NAME={result.path}"
             )
+
+
+def _refuse_others(results: Sequence[Result]) -> None:
+    """One name, two players: their mean would be nobody's, and their spread not that of seeds."""
+    seen: dict[tuple[str, str], Result] = {}
+    for result in results:
+        other = seen.setdefault((result.label, result.protocol), result)
+        if _player(other) != _player(result):
+            raise RecipeError(
+                f"{other.path} is of {other.request['policy']} and {result.path} of "
+                f"{result.request['policy']}: these are no runs of one experiment "
+                f"{result.label!r}. Give one of them another name: NAME={result.path}"
+            )
+
+
+def _player(result: Result) -> str:
+    """Whom two runs must share: the way a model is asked, or all of a name that no seed changes."""
+    name = result.request["policy"]
+    scheme, _, _ = name.partition(":")
+    return scheme if scheme in _TRAINED else name
 
 
 def _refuse_repeats(results: Sequence[Result]) -> None:

@@ -190,6 +190,24 @@ def test_a_prompt_of_its_own_takes_the_place_of_the_state(server: Server) -> Non
     assert server.asked[0]["messages"] == list(asked)
 
 
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (r'"go \ud800 x"', "go \ufffd x"),
+        (r'"go \udc00\ud800"', "go \ufffd\ufffd"),
+        (r'"go \ud83d\ude00"', "go \U0001f600"),
+        ('"go 😀\ufeff"', "go 😀\ufeff"),
+    ],
+)
+def test_half_a_character_goes_no_further(server: Server, said: str, text: str) -> None:
+    server.replies = [
+        Reply(content=f'{{"choices": [{{"message": {{"content": {said}}}}}]}}'.encode())
+    ]
+    [[sample]] = _policy(server).sample(_queries(1), 1)
+    assert sample.text == text
+    assert sample.text.encode().decode() == text
+
+
 def test_answers_do_not_depend_on_the_batch(server: Server) -> None:
     queries = _queries(20)
     together = _policy(server).sample(queries, 2)

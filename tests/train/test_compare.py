@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,27 @@ def test_where_all_agree_the_interval_says_how_many_were_asked() -> None:
     for tasks in range(7, 2000, 83):  # no narrower than the exact bound for 0 of n
         _, [_, high] = mean_interval([0.0] * tasks)
         assert high >= 1 - 0.05 ** (1 / tasks)
+
+
+def test_an_interval_of_rare_outcomes_holds_the_true_rate() -> None:
+    tasks, rate = 134, 0.03
+    held = 0.0
+    for won in range(tasks + 1):
+        _, [low, high] = mean_interval([n < won for n in range(tasks)])
+        chance = math.comb(tasks, won) * rate**won * (1 - rate) ** (tasks - won)
+        held += chance * (low <= rate <= high)
+    assert held > 0.93  # a bootstrap over tasks: 0.906
+
+
+def test_outcomes_of_one_each_are_wilsons_and_others_resampled() -> None:
+    share, bounds = mean_interval([True] + [False] * 9)
+    assert (share, bounds) == (0.1, pytest.approx([0.0179, 0.4042], abs=1e-4))  # Newcombe 1998
+    assert mean_interval([1.0], least=0) == (1, [0, 1])
+    twice = mean_interval([1, 1] + [0] * 18, [n // 2 for n in range(20)])
+    assert twice[1] == pytest.approx([0, 0.3])  # several of a task
+    assert mean_interval([0.5] + [0] * 9)[1] == pytest.approx([0, 0.15])  # no yes or no
+    low, high = mean_interval([1] + [0] * 9, least=-1)[1]  # a difference may be -1 as well
+    assert [low, high] == pytest.approx([0, 0.3])
 
 
 def test_resamples_come_in_batches_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +171,25 @@ def test_a_damaged_line_is_named(
     path = tmp_path / "a.jsonl"
     path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     with pytest.raises(ResultMismatch, match=rf"line 3 of .*a\.jsonl .*{wrong}"):
+        compared(path, files[1])
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "policy", "revision", "engine", "sampling", "history", "prompt_version", "step_limit",
+        "seed", "versions", "configuration", "tasks", "trajectories",
+    ],
+)  # fmt: skip
+def test_lines_of_two_evaluations_are_no_result(
+    key: str, tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    lines = [json.loads(line) for line in files[0].read_text().splitlines()]
+    kinds: dict[type, Any] = {str: "other", int: 77, dict: {"other": 1}}
+    lines[2][key] = kinds[type(lines[2][key])]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with pytest.raises(ResultMismatch, match=rf"line 3 .* another evaluation .*: {key} is"):
         compared(path, files[1])
 
 

@@ -18,12 +18,14 @@ from act_data.errors import RunLocked
 from act_data.policies.base import Query, RandomAdmissible, Sample
 from act_envs import toy
 from act_envs.errors import SimulatorError, UnknownArgument, UnknownTask
+from act_envs.types import Task
 from act_envs.vector import TextVectorEnv
 from act_train import evaluate
 from act_train.errors import RecipeError, ResultMismatch
 from act_train.evaluate import read_results
 from act_train.evaluation import players
 from act_train.evaluation.episodes import play_all
+from act_train.evaluation.results import opened
 from act_train.recipe import EvaluateArguments
 
 
@@ -86,6 +88,27 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path, cut: int) -> Non
     assert torn.read_bytes() == whole
     evaluate.run(arguments(torn))
     assert torn.read_bytes() == whole
+
+
+def test_whatever_a_kill_leaves_of_a_line_is_cut_off(tmp_path: Path) -> None:
+    path, request = tmp_path / "a.jsonl", {"env": "é"}
+    tasks = [Task(name, "test", "") for name in ("a", "b")]
+    with opened(path, request, tasks) as file:
+        for task in tasks:
+            file.add({"task_id": task.task_id})
+    whole = path.read_bytes()
+    first, _ = whole.splitlines(keepends=True)
+    for cut in range(len(first), len(whole)):
+        for lost in (b"", b"\0" * 5):  # a file that had grown before its bytes were there
+            path.write_bytes(whole[:cut] + lost)
+            with opened(path, request, tasks) as file:
+                assert [line["task_id"] for line in file.lines] == ["a"]
+            assert path.read_bytes() == first
+    for other in (b"[", b"x", b"{}", b"{ ", b"{x", b"\0x"):
+        path.write_bytes(first + other)
+        with pytest.raises(ResultMismatch, match="ends with something that is no result"):
+            opened(path, request, tasks).__enter__()
+        assert path.read_bytes() == first + other
 
 
 def test_another_seed_gives_other_episodes(tmp_path: Path) -> None:

@@ -127,6 +127,16 @@ def test_nothing_is_claimed_of_few_tasks(tmp_path: Path) -> None:
     assert "above both floors" in claims[1][1]
 
 
+def test_nothing_is_claimed_of_pairs_that_were_not_held_out(
+    results: dict[str, dict[str, Any]],
+) -> None:
+    for part, claimed in (("held-out", True), ("train", False), ("all", False)):
+        said = words({**results["perfect"], "history": 0, "part": part})
+        assert f"200 pairs of 50 tasks (part: {part}), each" in said
+        assert ("above both floors" in said) == claimed
+        assert ("Nothing is claimed" in said) != claimed
+
+
 def test_each_reading_is_an_answer_of_its_own(results: dict[str, dict[str, Any]]) -> None:
     hindsight, informed = results["verifier"]["verified"]
     assert (hindsight["reading"], informed["reading"]) == ("hindsight", "informed")

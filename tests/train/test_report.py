@@ -24,6 +24,7 @@ from act_train.reporting.published import paper
 from act_train.reporting.results import Result
 from act_train.reporting.runs import find
 from act_train.reporting.sections import Value, markdown
+from act_train.stages import STAGES
 
 Line = dict[str, Any]
 EPISODES = {
@@ -80,12 +81,12 @@ def test_ours_stands_beside_the_published_numbers_and_never_in_their_place(
     assert ours.startswith("100.0 \\[")
     assert "n = 7 (paper: 140)" in ours
     assert f"list {lines[0]['task_list']}" in ours
-    assert row(first, "IL w/ ACT (act-il)")[1] == "91.43"
-    assert row(second, "ACT → IL (act-il)")[1] == "89.76 ± 1.88"
+    assert row(first, "IL w/ ACT (act+il)")[1] == "91.43"
+    assert row(second, "ACT → IL (act+il)")[1] == "89.76 ± 1.88"
     assert row(second, "IL (il)")[1] == "85.71 ± 0.58"
     for others in ("SAND (sand)", "Agent-R (agent-r)"):
         assert row(second, others)[2::2] == ["published only"] * 4
-    assert set(row(second, "full ACT (act-il-rl)")[2::2]) == {"not run"}
+    assert set(row(second, "full ACT (act+il+rl)")[2::2]) == {"not run"}
 
 
 def test_the_published_numbers_are_those_of_the_paper() -> None:
@@ -94,7 +95,7 @@ def test_the_published_numbers_are_those_of_the_paper() -> None:
     assert [len(table.rows) for table in known.tables] == [8, 6, 5, 12, 4]
     v1 = next(table for title, table in by_title.items() if title.startswith("v1 (9"))
     v2 = next(table for title, table in by_title.items() if title.startswith("v2 (8"))
-    assert list(map(str, v1.rows["act-rl"])) == ["92.86", "88.06", "33.80", "50.34"]
+    assert list(map(str, v1.rows["act+rl"])) == ["92.86", "88.06", "33.80", "50.34"]
     assert list(map(str, v2.rows["sand"])) == [
         "85.71 ± 1.16", "83.09 ± 0.93", "20.27 ± 1.36", "29.41 ± 0.46",
     ]  # fmt: skip
@@ -107,6 +108,7 @@ def test_the_published_numbers_are_those_of_the_paper() -> None:
     assert {name: str(number) for name, number in known.interventions.items()} == {
         "free": "86.50", "removed": "80.75", "wrong": "50.75",
     }  # fmt: skip
+    assert not known.methods.keys() & STAGES.keys()  # ACT → RL is not what act-train act-rl makes
     reasoning = next(table for title, table in by_title.items() if "reasoning" in title)
     assert list(map(str, reasoning.rows["il"])) == ["87", "44.61"]  # as printed, no digit more
     assert list(map(str, reasoning.rows["prompt"])) == ["78.6", "42.93"]
@@ -114,7 +116,7 @@ def test_the_published_numbers_are_those_of_the_paper() -> None:
 
 def test_another_backbone_has_its_own_numbers(played: Path, tmp_path: Path) -> None:
     _, text = written(tmp_path, played, backbone="Olmo-3-7B-Instruct")
-    assert row(text, "ACT → IL (act-il)")[1] == "74.52"
+    assert row(text, "ACT → IL (act+il)")[1] == "74.52"
     assert "85.71" not in text
     with pytest.raises(RecipeError, match="no backbone 'Olmo'"):
         written(tmp_path, played, backbone="Olmo")
@@ -222,6 +224,26 @@ def test_one_run_is_not_taken_for_two(played: Path, tmp_path: Path) -> None:
     assert len(find([f"il={expert}", f"il={weights}"], ()).results) == 2
 
 
+def test_runs_of_one_name_are_of_one_player(played: Path, tmp_path: Path) -> None:
+    expert, drawing = (played / f"{name}.jsonl" for name in ("expert", "random-admissible"))
+
+    def of(name: str, **sampling: Any) -> Path:
+        line = {"policy": name, "revision": name, "sampling": sampling}
+        return doctored(tmp_path / f"{name.replace(':', '-')}.jsonl", expert, lambda _: line)
+
+    for one, other in (
+        (drawing, expert),
+        (expert, of("expert:other")),
+        (of("transformers:a", history=2), of("scored:a", history=2)),
+        (of("openai:a", history=2), of("openai:b", history=2)),
+    ):
+        with pytest.raises(RecipeError, match=r"no runs of one experiment 'il'.*NAME="):
+            find([f"il={one}", f"il={other}"], ())
+        assert len(find([f"il={one}", f"rl={other}"], ()).results) == 2
+    seeds = [of(f"transformers:{folder}", history=2) for folder in ("a", "b")]
+    assert len(find([f"il={path}" for path in seeds], ()).results) == 2
+
+
 def test_unfinished_results_are_marked_and_paired_with_nothing(
     played: Path, tmp_path: Path
 ) -> None:
@@ -324,24 +346,44 @@ def test_a_judge_on_few_tasks_claims_nothing(judged: Path) -> None:
         found = {**json.loads(judged.read_text()), "tasks": tasks, "above_floor": above}
         judged.write_text(json.dumps(found))
         [row] = judges.judged(find([str(judged)], ()).judgements).rows
-        cells.append(row[2])
+        cells.append(row[3])
     assert cells == ["too few tasks to tell", "yes", "not shown"]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said", "claimed"),
+    [
+        ({"part": "held-out", "split": None}, "part: held-out", "yes"),
+        ({"part": "held-out", "split": "test", "subset": "webshop"},
+         "part: held-out, split: test, subset: webshop", "yes"),
+        ({"part": "train", "split": None}, "part: train", "not held out"),
+        ({"part": "all", "split": "train"}, "part: all, split: train", "not held out"),
+    ],
+)  # fmt: skip
+def test_a_judge_of_pairs_that_it_may_know_claims_nothing(
+    drawn: Line, said: str, claimed: str, judged: Path
+) -> None:
+    found = {**json.loads(judged.read_text()), "tasks": 20, "above_floor": True, **drawn}
+    judged.write_text(json.dumps(found))
+    table = judges.judged(find([str(judged)], ()).judgements)
+    assert table.rows[0][2:4] == [said, claimed]
+    assert "eld-out" not in table.caption
 
 
 def test_the_command_takes_runs_without_a_flag(
     played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     expert = played / "expert.jsonl"
-    assert main(["report", f"il={expert}", str(played), "--out", str(tmp_path)]) == 0
+    assert main(["report", f"act+il={expert}", str(played), "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert str(tmp_path / "report.html") in said
     assert re.search(r"results +3\n", said)
-    assert re.search(r"rows of the paper +il\n", said)
+    assert re.search(r"rows of the paper +act\+il\n", said)
 
 
 def test_judges_and_learning_curves(trained: Path, judged: Path, tmp_path: Path) -> None:
     page, text = written(tmp_path / "out", f"act={trained}", judged)
-    assert row(text, "judge m")[2:5] == ["–", "75.0 \\[50.0, 90.0\\]", "50.0"]
+    assert row(text, "judge m")[2:6] == ["–", "–", "75.0 \\[50.0, 90.0\\]", "50.0"]
     assert "12.5" in row(text, "judge m")
     assert row(text, "0.50 to 0.55")[1:] == ["8", "52.0", "40.0 \\[20.0, 60.0\\]"]
     assert row(text, "published, Qwen3-8B")[2:] == ["86.50", "80.75", "50.75"]
@@ -433,7 +475,7 @@ def test_what_cannot_be_shown_is_refused(
     with pytest.raises(ResultMismatch, match=r"line 8 of .* is no JSON object"):
         find([str(damaged)], ())
     find([f"act_il={expert}"], paper().methods)
-    assert "Did you mean 'act-il'" in caplog.text
+    assert "Did you mean 'act+il'" in caplog.text
 
 
 def test_questions_have_a_row_of_their_own(tmp_path: Path) -> None:
