@@ -88,13 +88,16 @@ def write_run(
 
 
 def recorded(folder: Path) -> dict[str, Any]:
-    """The arguments of the stage that made the model in ``folder``; {} where nothing tells.
+    """The ``stage`` that made the model in ``folder``, and its arguments; {} where nothing tells.
 
     Raises:
         RecipeError: there is a ``run.json`` that is no manifest.
     """
     path = folder / _RUN
-    return _manifest(path)["arguments"] if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    found = _manifest(path)
+    return {**found["arguments"], "stage": found.get("stage")}
 
 
 def _manifest(path: Path) -> dict[str, Any]:

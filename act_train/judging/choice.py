@@ -18,7 +18,7 @@ from typing import Protocol
 import torch
 
 from act_data.errors import ModelNotFound
-from act_data.models import load_model, model_name
+from act_data.models import engine_of, load_model, model_name
 from act_data.prompts import (
     CLOSE_THOUGHT,
     OPEN_TAG,
@@ -74,7 +74,13 @@ class ModelJudge:
         model: folder of a model, or its id on the Hub.
         revision: branch, tag or commit on the Hub; a folder has none.
         history: past turns in the prompt.
+        reasoning: False tells the model to answer at once where no rationale is asked for, as
+            models are told that were trained without reasoning.
         rationale_tokens: budget of a rationale.
+
+    Attributes:
+        engine: how the model is computed.
+        room: tokens that it takes; None where it does not say.
 
     Raises:
         MissingExtra: torch or transformers is not installed.
@@ -82,7 +88,13 @@ class ModelJudge:
     """
 
     def __init__(
-        self, model: str, revision: str | None, *, history: int, rationale_tokens: int
+        self,
+        model: str,
+        revision: str | None,
+        *,
+        history: int,
+        reasoning: bool,
+        rationale_tokens: int,
     ) -> None:
         self.name = model_name(model)
         self._model, self._tokenizer, self.revision = load_model(model, revision)
@@ -91,9 +103,10 @@ class ModelJudge:
                 f"the tokenizer of {model} has no chat template. "
                 "Take an instruction-tuned model, or save the tokenizer with one."
             )
-        self._history, self._budget = history, rationale_tokens
+        self.engine = engine_of(self._model)
+        self._history, self._reasoning, self._budget = history, reasoning, rationale_tokens
         config = self._model.config.get_text_config()
-        self._room = getattr(config, "max_position_embeddings", None)
+        self.room: int | None = getattr(config, "max_position_embeddings", None)
 
     def weigh(self, state: AgentState, questions: Sequence[Question]) -> list[tuple[float, float]]:
         """For each question the log-probabilities (nats) of naming the first and the second.
@@ -101,16 +114,15 @@ class ModelJudge:
         Raises:
             TrainingData: a prompt with its answer is too long for the model.
         """
-        rows = []
-        for question in questions:
-            context = self._tokens(self._asked(state, question))
-            for action in question.candidates:
-                # Tokenised apart, as generation meets them: the border is never merged over.
-                answer = self._tokens(f"{render_answer(action)}{self._tokenizer.eos_token}")
-                self._check_room(len(context) + len(answer))
-                rows.append((context, answer))
+        rows = [row for question in questions for row in self._rows(state, question)]
+        for context, answer in rows:
+            self._check_room(len(context) + len(answer))
         found = answer_log_probabilities(self._model, rows)
         return list(zip(found[::2], found[1::2], strict=True))
+
+    def length(self, state: AgentState, question: Question) -> int:
+        """Tokens of a prompt with the longer one of its answers."""
+        return max(len(context) + len(answer) for context, answer in self._rows(state, question))
 
     @torch.inference_mode()
     def reason(self, state: AgentState, candidates: tuple[str, str]) -> str:
@@ -147,6 +159,15 @@ class ModelJudge:
             text = text.partition(mark)[0]
         return text.strip()
 
+    def _rows(self, state: AgentState, question: Question) -> list[tuple[list[int], list[int]]]:
+        """The tokens of the prompt and of either answer."""
+        context = self._tokens(self._asked(state, question))
+        # Tokenised apart, as generation meets them: the border is never merged over.
+        return [
+            (context, self._tokens(f"{render_answer(action)}{self._tokenizer.eos_token}"))
+            for action in question.candidates
+        ]
+
     def _asked(self, state: AgentState, question: Question) -> str:
         """All that precedes the answer."""
         if question.rationale is None:
@@ -161,7 +182,9 @@ class ModelJudge:
 
     def _prompt(self, state: AgentState, candidates: tuple[str, str], *, thinking: bool) -> str:
         return self._tokenizer.apply_chat_template(
-            critique_prompt(state, candidates, history=self._history),
+            critique_prompt(
+                state, candidates, history=self._history, reasoning=thinking or self._reasoning
+            ),
             add_generation_prompt=True,
             enable_thinking=thinking,
             tokenize=False,
@@ -171,8 +194,8 @@ class ModelJudge:
         return self._tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _check_room(self, length: int) -> None:
-        if self._room is not None and length > self._room:
+        if self.room is not None and length > self.room:
             raise TrainingData(
                 f"a prompt with its answer has {length} tokens, and {self.name} takes "
-                f"{self._room}. Show less history, or judge shorter states."
+                f"{self.room}. Show less history, or judge shorter states."
             )

@@ -22,15 +22,17 @@ class Choices:
         condition: which of their choices.
 
     Attributes:
-        probability: of naming the expert's action, shape (pairs, orders).
+        gap: log-odds (nats) of naming the expert's action, shape (pairs, orders).
+        probability: of naming it, likewise; 1.0 of all gaps above some 37, which it cannot tell
+            apart.
         right: 1 where it is chosen, 0.5 for a tie; likewise.
     """
 
     def __init__(self, lines: Sequence[Line], condition: str) -> None:
         found = np.array([line["choices"][condition] for line in lines], dtype=float)
-        gap = found[..., 0] - found[..., 1]
-        self.probability: Array = np.exp(-np.logaddexp(0, -gap))
-        self.right: Array = (1 + np.sign(gap)) / 2
+        self.gap: Array = found[..., 0] - found[..., 1]
+        self.probability: Array = np.exp(-np.logaddexp(0, -self.gap))
+        self.right: Array = (1 + np.sign(self.gap)) / 2
 
     @property
     def confidence(self) -> Array:

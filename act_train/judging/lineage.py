@@ -24,7 +24,7 @@ from act_train.manifest import recorded
 logger = logging.getLogger(__name__)
 
 Stage = Mapping[str, Any]
-"""The arguments of a stage, as its manifest keeps them."""
+"""The name of a stage and its arguments, as its manifest keeps them."""
 
 
 def lineage(model: str) -> list[Stage]:
@@ -47,6 +47,19 @@ def held_out_share(stages: Iterable[Stage]) -> float | None:
     """The share of the tasks that all stages held out, None where none of them says."""
     shares = [stage["validation_share"] for stage in stages if "validation_share" in stage]
     return min(shares, default=None)
+
+
+def reasons(stages: Iterable[Stage]) -> bool:
+    """Whether the last stage that learned which action is better was asked to reason first.
+
+    True where none did: that is how a model is asked of which nothing is known.
+    """
+    for stage in stages:
+        if stage["stage"] == "choice-sft":
+            return False
+        if "reasoning" in stage:
+            return stage["reasoning"]
+    return True
 
 
 def played(stages: Iterable[Stage], pairs: Sequence[ContrastPair]) -> set[str]:

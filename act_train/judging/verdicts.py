@@ -20,9 +20,10 @@ likelier answer; a tie counts half for either side. Of all pairs:
   ``above_floor`` whether both intervals lie above 0, on tasks that are ``ENOUGH`` for intervals
   (:mod:`act_data.analysis.bootstrap`): only then has the judge shown that it judges;
 - ``verified``: against what a verification found, each reading by itself. ``auroc`` is the chance
-  that a pair whose expert's action *is* better gets a higher probability of naming it (the mean of
-  both orders) than one where it is not (the alternative is better, or as good); and
-  ``decided_accuracy`` the accuracy, by the verified label, where one of the two is better;
+  that a pair whose expert's action *is* better gets higher log-odds of naming it (the mean of both
+  orders; probabilities would tie at 1.0) than one where it is not (the alternative is better, or as
+  good); and ``decided_accuracy`` the accuracy, by the verified label, where one of the two is
+  better;
 - ``groups``: the accuracies of the pairs of one kind of task, policy, step and regret. Where a
   regret is below 0, the expert's action is the worse one, and a good judge is below a half.
 
@@ -57,7 +58,7 @@ def summary(lines: Sequence[Line], margins: Array | None) -> dict[str, Any]:
     tasks = tasks_of(lines)
     state, blank = Choices(lines, "state"), Choices(lines, "no_state")
     accuracies = {"": state.accuracy, "no_state_": blank.accuracy}
-    scores = {"": state.probability.mean(1), "no_state_": blank.probability.mean(1)}
+    scores = {"": state.gap.mean(1), "no_state_": blank.gap.mean(1)}
     if margins is not None:
         accuracies["text_"], scores["text_"] = (1 + np.sign(margins)) / 2, margins
     result: dict[str, Any] = {"pairs": len(lines), "tasks": tasks.count}

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from act_train.reasoning.algebra import equal
 from act_train.reasoning.notation import normal, plain, word
-from act_train.reasoning.units import split_unit
+from act_train.reasoning.units import may_be_same, split_unit
 
 _LONGEST = 1000  # characters; a longer answer is no final answer
 
@@ -47,8 +47,8 @@ def same_answer(answer: str, key: str) -> bool:
     """
     if len(answer) > _LONGEST:
         return answer.strip() == key.strip()
-    units = {split_unit(plain(text))[1] for text in (answer, key)} - {""}
-    return len(units) < 2 and _same(normal(answer), normal(key))
+    units = [split_unit(plain(text))[1] for text in (answer, key)]
+    return may_be_same(*units) and _same(normal(answer), normal(key))
 
 
 def _same(one: str, other: str) -> bool:

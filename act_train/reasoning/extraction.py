@@ -20,7 +20,13 @@ _BETWEEN = re.compile(
     r"(?:[ \n$]|\\[,;: ()\[\]]|\\q?quad)*"
     r"(?:(?:,|\\text\{\s*(?:and|or)\s*\}|\band\b|\bor\b)(?:[ \n$]|\\[,;: ()\[\]]|\\q?quad)*)+|"
 )
-SAID = re.compile(r"\b(?:answer|result)\b(?:\s+is|\s*[:=])+[ \t*]*(?P<rest>\S.*)", re.IGNORECASE)
+ADVERB = (
+    r"(?:(?:therefore|thus|hence|then|so|now|clearly|definitely|certainly|surely|simply|just|indeed"
+    r"|exactly|actually)\b,?)"
+)
+SAID = re.compile(
+    rf"\b(?:answer|result)\b(?:\s+is|\s*[:=])+(?:\s+{ADVERB})?[ \t*]*(?P<rest>\S.*)", re.IGNORECASE
+)
 _SENTENCE_END = re.compile(r"[.;](?=\s|$)")
 _FORMULA = re.compile(r"\$\$?(.{1,400}?)\$\$?|\\\((.{1,400}?)\\\)|\\\[(.{1,400}?)\\\]", re.DOTALL)
 _NUMBER = re.compile(r"(?:(?<![\w)])[-−])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:/\d+)?")

@@ -19,7 +19,7 @@ from typing import Self
 from act_envs.errors import MissingExtra
 from act_train.errors import GradingFailed
 
-GRADER_VERSION = 1
+GRADER_VERSION = 2
 """Of the rules by which answers are read and compared; result files name it."""
 
 SECONDS = 20.0

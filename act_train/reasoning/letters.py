@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from act_data.prompts import spoken
-from act_train.reasoning.extraction import SAID, boxes
+from act_train.reasoning.extraction import ADVERB, SAID, boxes
 from act_train.reasoning.questions import LETTERS
 
 _LINE = re.compile(r"^[ \t]*Answer:[ \t]*([A-D])[ \t\r]*$", re.MULTILINE)
@@ -24,13 +24,19 @@ _LETTER = (
     # One of two is none.
     r"(?P<other>[^\w\n]{0,4}(?:,|/|&|\band\b|\bor\b)[^\w\n]{0,4}[A-D]\b)?"
 )
-_IS = r"(?:\s{1,3}(?:is|must be|would be|should be)\b|\W{0,3}:)"
+_IS = rf"(?:\s{{1,3}}(?:is|must be|would be|should be)\b(?:\s{{1,3}}(?i:{ADVERB}))?|\W{{0,3}}:)"
 _GIVEN = re.compile(
     rf"\b(?i:answer|choice|option)\b{_IS}{_AROUND}(?:(?i:choice|option)\b{_AROUND})?{_LETTER}"
     rf"|^[^\w\n]*{_LETTER.replace('?P<', '?P<alone_')}[^\w\n]*$",
     re.MULTILINE,
 )
-_NAMED = re.compile(rf"\b(?i:answer|choice|option)\b{_AROUND}{_LETTER}", re.MULTILINE)
+_NAMED = re.compile(
+    rf"\b(?i:answer|choice|option)\b{_AROUND}{_LETTER}"
+    # In a formula, letters are chosen as names.
+    rf"|\b(?:[Ww]e|I)\s{{1,3}}(?:choose|pick|select){_AROUND}{_LETTER.replace('?P<', '?P<alone_')}"
+    r"(?!\s{0,3}[=<>])",
+    re.MULTILINE,
+)
 _BOXED = re.compile(rf"\W*{_LETTER}(?:\W*|[).:]\W.*)", re.DOTALL)
 _STYLE = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf)(?![a-zA-Z])")
 _SIGNS = re.compile(r"[\s$*\\{}]+|[.,;]+$")

@@ -72,7 +72,7 @@ _WORDS = re.compile(r"[A-Za-z]{4,}|(?=.*[A-Za-z]{2})[A-Za-z][A-Za-z'-]*(?: [A-Za
 _WRAPPED = re.compile(_TEXT.pattern + r"\.?")
 _WORD = re.compile(r"\\text\{([^{}]*)\}")
 _ALL_NUMBERS = ("allrealnumbers", "allreals", "realnumbers")
-_THOUSANDS = re.compile(r"(?:^|(?<==)|(?<== ))-?\d{1,3}(?:,\d{3})+(?:\.\d+)?$")
+_THOUSANDS = re.compile(r"(?:^|(?<==)|(?<== ))-?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?=\*10\^|$)")
 _APART = re.compile(r"(?<![\d.])(\d{1,3}(?: \d{3})+)(?![\d ]*[\d/])")
 _MIXED = re.compile(r"(?<![\d./])(\d+)\s+(\d+)\s*/\s*(\d+)(?![\d/])")
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*(?:\{(\d+)\}|(\d))")

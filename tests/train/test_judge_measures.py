@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 from act_data.analysis.bootstrap import Estimate
 from act_train.judging.calibration import calibration_error, reliability
 from act_train.judging.resampling import Array, Tasks
+from act_train.judging.verdicts import summary
 from act_train.judging.verified import area
 
 
@@ -80,6 +82,29 @@ def test_areas_are_those_of_scikit_learn_with_ties_and_weights() -> None:
     known = roc_auc_score(positive, scores, sample_weight=weights)
     assert weighted.value == pytest.approx(known)
     assert area(scores, np.ones(80, bool), Tasks(names)) is None
+
+
+def chosen(number: int, better: bool, gap: float) -> dict[str, Any]:
+    """What is written of a pair of which a judge is so sure, in nats, that it names the better."""
+    both = [[min(gap, 0), min(-gap, 0)]] * 2
+    return {
+        "pair_id": str(number), "task_id": str(number), "env_id": "", "kind": "", "policy": "",
+        "step": 0, "admissible": True, "choices": {"state": both, "no_state": both},
+        "verdicts": {"hindsight": "expert_better" if better else "equivalent", "informed": None},
+        "regrets": {"hindsight": None, "informed": None},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("shift", [-60, 0, 60])
+def test_areas_of_sure_judges_have_no_ties(shift: float) -> None:
+    rng = np.random.default_rng(1)
+    better = rng.random(40) < 0.5
+    gaps = shift + rng.normal(0, 3, 40) + 4 * better
+    lines = [chosen(i, one, gap) for i, (one, gap) in enumerate(zip(better, gaps, strict=True))]
+    [found] = summary(lines, None)["verified"]
+    known = roc_auc_score(better, gaps)
+    assert 0.6 < known < 1
+    assert (found["auroc"], found["no_state_auroc"]) == (pytest.approx(known),) * 2
 
 
 def test_intervals_are_of_tasks_not_of_pairs() -> None:

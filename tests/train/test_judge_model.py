@@ -22,8 +22,10 @@ from act_data.prompts import critique_prompt, render_answer
 from act_data.types import AgentState, ContrastPair
 from act_train import judge, tiny
 from act_train.data import split_by_task
-from act_train.errors import RecipeError, TrainingData
+from act_train.errors import RecipeError, ResultMismatch, TrainingData
+from act_train.judging import choice
 from act_train.judging.choice import ModelJudge, Question
+from act_train.judging.lineage import reasons
 from act_train.recipe import JudgeArguments, JudgedPairArguments, ModelArguments, TinyArguments
 from act_train.scoring import answer_log_probabilities
 
@@ -47,6 +49,10 @@ def trained(base: Path, folder: Path, **arguments: Any) -> Path:
     shutil.copytree(base, folder)
     (folder / "run.json").write_text(json.dumps({"arguments": arguments}))
     return folder
+
+
+def asking(model: Path, *, history: int, reasoning: bool = True) -> ModelJudge:
+    return ModelJudge(str(model), None, history=history, reasoning=reasoning, rationale_tokens=8)
 
 
 def judged(model: Path, out: Path, *, arguments: Any = (), **data: Any) -> dict[str, Any]:
@@ -85,7 +91,7 @@ def test_a_model_weighs_whole_answers_to_the_prompt_of_each_order(
     base: Path, pairs: list[ContrastPair]
 ) -> None:
     pair = pairs[3]
-    asked = ModelJudge(str(base), None, history=1, rationale_tokens=8)
+    asked = asking(base, history=1)
     tokenizer = asked._tokenizer
     shown = [
         (pair.expert_action, pair.alternative_action),
@@ -107,7 +113,7 @@ def test_a_model_weighs_whole_answers_to_the_prompt_of_each_order(
 def test_a_thinking_block_is_opened_once_and_reasoning_ends_where_an_answer_begins(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = ModelJudge(str(base), None, history=0, rationale_tokens=8)
+    asked = asking(base, history=0)
     state, candidates = AgentState("a goal", "a mug"), ("look", "wait")
     assert asked._opened(state, candidates).endswith("assistant\n<think>\n")
     asked._tokenizer.chat_template += "{% if enable_thinking %}<think>\n{% endif %}"
@@ -125,9 +131,74 @@ def test_a_thinking_block_is_opened_once_and_reasoning_ends_where_an_answer_begi
 
 
 def test_a_state_that_is_too_long_is_refused(base: Path) -> None:
-    asked = ModelJudge(str(base), None, history=0, rationale_tokens=8)
+    asked = asking(base, history=0)
     with pytest.raises(TrainingData, match=r"4096. Show less history"):
         asked.weigh(AgentState("a goal", "a mug " * 4096), [Question(("look", "wait"))])
+
+
+def test_a_model_that_learned_to_answer_at_once_is_asked_to(
+    base: Path, stored: Path, tmp_path: Path
+) -> None:
+    state, candidates = AgentState("a goal", "a mug"), ("look", "wait")
+    for reasoning in (True, False):
+        asked = asking(base, history=0, reasoning=reasoning)
+        plain = asked._asked(state, Question(candidates))
+        assert ("Answer at once, without reasoning." in plain) is not reasoning
+        assert "Answer at once" not in asked._asked(state, Question(candidates, "thus"))
+    path = str(stored / "pairs.parquet")
+    first = trained(base, tmp_path / "first", pairs=path, validation_share=0.1, reasoning=False)
+    last = trained(base, tmp_path / "last", model=str(first), pairs=path, validation_share=0.1)
+    more: dict[str, Any] = {"pairs": path, "max_pairs": 1, "history": 0}
+    assert judged(last, tmp_path / "last.json", **more)["reasoning"] is False
+    plain = judged(base, tmp_path / "base.json", arguments={"part": "all"}, **more)
+    assert plain["reasoning"] is True
+    imitated, chosen = {"stage": "imitate"}, {"stage": "choice-sft"}
+    assert not reasons([imitated, chosen, {"stage": "critique", "reasoning": True}])
+    assert reasons([imitated, {"stage": "critique", "reasoning": True}, chosen])
+    assert reasons([imitated])
+
+
+def test_a_pair_that_is_too_long_is_told_before_any_is_judged(
+    base: Path, stored: Path, pairs: list[ContrastPair], tmp_path: Path
+) -> None:
+    data: dict[str, Any] = {"pairs": str(stored / "pairs.parquet"), "history": 0, "max_pairs": 8}
+    asked = asking(base, history=0)
+    shown = [pairs[i * len(pairs) // 8] for i in range(8)]  # as max_pairs spreads them
+
+    def length(pair: ContrastPair) -> int:
+        one, other = pair.expert_action, pair.alternative_action
+        both = ((one, other), (other, one))
+        return max(asked.length(pair.state, Question(candidates)) for candidates in both)
+
+    lengths = {pair.pair_id: length(pair) for pair in shown}
+    longest = max(lengths, key=lambda name: lengths[name])
+    short = shutil.copytree(base, tmp_path / "short")
+    config = json.loads((short / "config.json").read_text())
+    tight = {**config, "max_position_embeddings": lengths[longest] - 1}
+    (short / "config.json").write_text(json.dumps(tight))
+    told = rf"of 8 pairs are too long .* {longest} .* has {lengths[longest]} .*Nothing was judged"
+    with pytest.raises(TrainingData, match=told):
+        judged(short, tmp_path / "short.json", arguments={"part": "all"}, **data)
+    assert not (tmp_path / "short.jsonl").exists()
+    fits = {**config, "max_position_embeddings": lengths[longest]}
+    (short / "config.json").write_text(json.dumps(fits))
+    judged(short, tmp_path / "fits.json", arguments={"part": "all"}, **data)
+    more = {"part": "all", "rationale_pairs": 8, "rationale_tokens": 4}
+    with pytest.raises(TrainingData, match="lower rationale_tokens"):
+        judged(short, tmp_path / "short.json", arguments=more, **data)
+
+
+def test_what_was_begun_on_another_device_is_not_continued(
+    base: Path, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data: dict[str, Any] = {"pairs": str(stored / "pairs.parquet"), "history": 0, "max_pairs": 1}
+    found = judged(base, tmp_path / "a.json", arguments={"part": "all"}, **data)
+    assert found["engine"].keys() == {"device", "dtype", "attention"}
+    assert {"torch", "transformers", "tokenizers"} <= found["versions"].keys()
+    other = {**found["engine"], "device": "elsewhere"}
+    monkeypatch.setattr(choice, "engine_of", lambda _: other)
+    with pytest.raises(ResultMismatch, match="engine is"):
+        judged(base, tmp_path / "a.json", arguments={"part": "all"}, **data)
 
 
 def test_two_runs_write_the_same_bytes(base: Path, stored: Path, tmp_path: Path) -> None:
@@ -183,6 +254,11 @@ def test_a_split_of_a_dataset_is_judged_unless_the_model_was_trained_on_it(
     with pytest.raises(TrainingData, match="trained on 19 of the tasks in split 'train'"):
         judged(model, tmp_path / "x.json", split="train", **data)
     judged(model, tmp_path / "all.json", arguments={"part": "all"}, split="train", **data)
+    told = {"pairs": "builtin", "subset": "alfworld", "split": "train", "validation_share": 0.0}
+    named = trained(base, tmp_path / "named", history=0, **told)
+    judged(named, tmp_path / "named.json", split="test", **data)
+    with pytest.raises(TrainingData, match="trained on 19 of the tasks in split 'train'"):
+        judged(named, tmp_path / "x.json", split="train", **data)
 
 
 @pytest.mark.parametrize(

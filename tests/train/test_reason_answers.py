@@ -44,6 +44,8 @@ from act_train.reasoning.questions import LETTERS, gpqa_question
         ("The answer is 3.5. That was hard.", None, "3.5"),
         ("**Answer:** 12", None, "12"),
         ("The final answer is $x^2 + 1$, of course.", None, "x^2 + 1"),
+        ("The final answer is therefore 42", None, "42"),
+        ("The answer is: thus, 7.", None, "7"),
         (r"hence \[ y = 7 \]", None, "y = 7"),
         ("it costs 1,250 in all", None, "1,250"),
         ("it is \u22125", None, "\u22125"),
@@ -90,6 +92,12 @@ OPTIONS = ("42 kg", "7.0 m/s", "both I and II", "$E = mc^2$")
         ("The answer is (C). Option D fails, as it is hot.", None, "C"),
         ("Option B is correct.", None, "B"),
         ("Option B is wrong.", None, None),
+        ("The answer is definitely B", None, "B"),
+        ("We choose D.", None, "D"),
+        ("I pick option (C).", None, "C"),
+        ("We choose D = 5 and go on.", None, None),
+        ("We do not choose D.", None, None),
+        ("We choose A or B.", None, None),
         ("The answer is not B", None, None),
         *[(alone, None, "B") for alone in ("(B)", "B.", "**B**", "**(B)**", "B", "(b)")],
         # Within words, and articles.
@@ -248,6 +256,19 @@ SAME = [
     (r"\frac{2}{3}/4", "1/6"), ("6/2(1+2)", "9"), ("2--3", "5"), ("|3-5|", "2"), ("|-3|+|4|", "7"),
     ("0/5", "0"), (r"\log(100)", "2"), (r"\ln(e)", "1"), (r"0.\overline{9}", "1"),
     (r"\text{undefined}", "undefined"), (r"5\,", "5"), (r"5\;.", "5"), (r"5\text{, }6", "6,5"),
+    # Magnitudes, and units in all their forms.
+    (r"4.5\text{ million}", "4500000"), ("4.5 million", r"4.5\text{ million}"),
+    (r"\$2 million", "2,000,000 dollars"), (r"3\text{ dozen eggs}", "36"), ("3 dozen", "36"),
+    (r"1,250\text{ thousand}", "1250000"), ("1/2 million", r"\frac{1}{2}\text{ million}"),
+    (r"7\text{ hundredths}", "0.07"), (r"5\text{ m/s}", r"5\text{ m}/\text{s}"),
+    (r"5\text{ m/s}", r"5\text{ meters per second}"), ("60 km/h", r"60\text{ km per hour}"),
+    (r"3\text{ mph}", "3 miles per hour"), (r"9\text{ m s}^{-2}", r"9\text{ m/s}^2"),
+    (r"9\text{ m/s}^2", r"9\text{ meters per second squared}"), ("5 cm²", "5 square cm"),
+    (r"5\text{ sq. ft.}", r"5\text{ ft}^2"), (r"6\text{ boxes}", r"6\text{ box}"),
+    (r"5\text{ apples}", "5 apples"), ("5 apples", "5"), (r"10\text{ people}", "10"),
+    (r"5\pi\text{ cm}^2", r"5\pi"), (r"30^\circ\text{C}", "30°"), ("x=5°C", "5"),
+    ("30°C", r"30\text{ degrees Celsius}"),
+    (r"9\text{ more}", "9"), ("24 abcd", "24abcd"),
 ]  # fmt: skip
 DIFFERENT = [
     ("5", "-5"), ("x", "y"), ("0.33", r"\frac13"), (r"50\%", "0.5"), ("3m", "3"), ("A", "B"),
@@ -299,6 +320,16 @@ DIFFERENT = [
     (r"\pi", "3.14159"), (r"\sqrt2", "1.41421356237"), ("0.99999999999999999999999999999", "1"),
     (r"\lim_{x\to0}x", "0"), (r"\sum_{i=1}^3 i", "6"), (r"\int_0^1 x dx", "1/2"),
     (r"\text{DNE}", "0"), ("undefined", "0"), ("None", "0"),
+    # Magnitudes, other units, other powers of them, and words that are none.
+    (r"2\text{ billion}", r"2\text{ million}"), (r"5\text{ million}", "5"),
+    (r"3\text{ dozen}", "3"), (r"12\text{ trillion}", "12"), (r"10\text{ mL}", r"10\text{ L}"),
+    (r"5\text{ m/s}", r"5\text{ km/h}"), (r"3\text{ km per hour}", r"3\text{ mph}"),
+    (r"3\text{ m}^2", r"3\text{ m}^3"), (r"3\text{ m^2}", r"3\text{ m^3}"), ("5 cm^2", "5 cm^3"),
+    (r"2\text{ m}/\text{s}", r"2\text{ m}"), ("60 miles per hour", "60 km per hour"),
+    (r"5\text{ apples}", r"5\text{ oranges}"), (r"9\text{ more}", r"9\text{ less}"),
+    (r"5\text{ is wrong}", "5"), (r"5\text{ squared}", "5"), (r"2\text{ half}", "2"),
+    ("2 dogs", "2 gods"), ("2 theta", "2"), ("24 abcd", "24"), (r"3\mathrm{i}", "3"),
+    ("30°C", "30°F"), (r"5\pi\text{ cm}", r"5\pi\text{ m}"),
 ]  # fmt: skip
 
 
