@@ -10,7 +10,8 @@ It is exact: the same numbers but for rounding. Where a model could not give the
 positions that are not rotary, recurrent layers, attention that takes no mask, dropout), the trainer
 says so once and goes on as TRL does; and so it does where the first answers, scored both ways,
 differ after all. Rows stay in the step of the optimizer in which TRL would learn from them; within
-it, micro-batches hold other rows than TRL's where that cannot change the loss.
+it, micro-batches hold other rows than TRL's where that cannot change the loss. From the second
+epoch on rows come in another order than TRL's (:mod:`act_train.resuming`).
 
 Overridden, and pinned by a test (``tests/train/test_shared_prefix.py``): ``_prepare_inputs``,
 ``_generate_single_turn`` and ``_get_per_token_logps_and_entropies`` of ``GRPOTrainer``.
@@ -26,9 +27,10 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]
+from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
 from act_data import shared_prefix
+from act_train.resuming import ResumingGRPOTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ MASKED = ("sdpa", "eager")
 """Implementations of attention that take any mask."""
 
 
-class SharedPrefixGRPOTrainer(GRPOTrainer):
+class SharedPrefixGRPOTrainer(ResumingGRPOTrainer):
     """``trl.GRPOTrainer`` with the same arguments, and less to compute.
 
     Attributes:

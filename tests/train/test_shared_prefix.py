@@ -80,7 +80,7 @@ def trainer(
         str(start) if isinstance(start, Path) else copy.deepcopy(start),
         reward_funcs=length_and_luck,
         args=arguments(tmp_path, **changes),
-        train_dataset=Dataset.from_dict({"prompt": PROMPTS * 2}),
+        train_dataset=Dataset.from_dict({"prompt": PROMPTS * 8}),
         processing_class=tokenizer,
         peft_config=peft,
     )
