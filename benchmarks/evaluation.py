@@ -177,7 +177,7 @@ def _shared_prompt(folder: Path, quick: bool) -> Iterator[Row]:
 
     from act_data.models import load_model
     from act_data.prompts import action_prompt, render_answer
-    from act_train.scoring import answer_log_probabilities
+    from act_data.shared_prefix import answer_log_probabilities
 
     model, tokenizer, _ = load_model(_model(folder, 256, 4))
     spent = {"shared": 0.0, "apart": 0.0}

@@ -27,9 +27,9 @@ from act_data.prompts import (
     critique_prompt,
     render_answer,
 )
+from act_data.shared_prefix import answer_log_probabilities
 from act_data.types import AgentState
 from act_train.errors import TrainingData
-from act_train.scoring import answer_log_probabilities
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from act_data.prompts import critique_prompt, render_answer
+from act_data.shared_prefix import answer_log_probabilities
 from act_data.types import AgentState, ContrastPair
 from act_train import judge, tiny
 from act_train.data import split_by_task
@@ -27,7 +28,6 @@ from act_train.judging import choice
 from act_train.judging.choice import ModelJudge, Question
 from act_train.judging.lineage import reasons
 from act_train.recipe import JudgeArguments, JudgedPairArguments, ModelArguments, TinyArguments
-from act_train.scoring import answer_log_probabilities
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ pytest.importorskip("transformers")
 import torch
 
 from act_data.policies.base import Query
+from act_data.shared_prefix import answer_log_probabilities
 from act_data.types import AgentState
-from act_train.scoring import LikeliestAdmissible, answer_log_probabilities
+from act_train.scoring import LikeliestAdmissible
 from act_train.scratch import make_model, make_tokenizer
 
 TEXTS = ["You see a drawer 12 and a mug 3. go to drawer 12, take mug 3 from drawer 12."]

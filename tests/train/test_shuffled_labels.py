@@ -21,12 +21,12 @@ pytest.importorskip("trl")
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from act_data.prompts import render_answer
+from act_data.shared_prefix import answer_log_probabilities
 from act_data.storage.tables import write_parquet
 from act_data.types import AgentState, ContrastPair
 from act_train import choice_sft, critique, rows, tiny
 from act_train.data import load_pairs, split_by_task
 from act_train.errors import NothingToLearn
-from act_train.judging.choice import answer_log_probabilities
 from act_train.questions import Question, ask
 from act_train.recipe import (
     CritiqueArguments,
