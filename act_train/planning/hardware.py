@@ -8,8 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-
 from act_envs.errors import nearest
 from act_train.errors import RecipeError
 
@@ -111,6 +109,8 @@ def launch_of(name: str, processes: int | None) -> Launch:
 
 
 def _told(name: str) -> dict[str, Any]:
+    import yaml
+
     path = Path(name)
     if not path.is_file():
         folder = files("act_train").joinpath("accelerate")
