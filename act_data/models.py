@@ -31,6 +31,10 @@ _CONTENT = (
     "adapter_config.json",
     "adapter_model*",
 )
+NANO = "act-nano"
+"""Name of the small model that comes with the package."""
+
+_NANO_FOLDER = Path(__file__).parent / "nano"
 _TOKENIZER = ("tokenizer*", "vocab*", "*.model")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
@@ -100,7 +104,7 @@ def find_model(path: str, revision: str | None) -> tuple[Path, str]:
     """Where the files of a model are on this machine, and the name of their content.
 
     Args:
-        path: a folder that ``save_pretrained`` wrote, or the id of a model on the Hub.
+        path: a folder that ``save_pretrained`` wrote, the id of one on the Hub, or ``act-nano``.
         revision: branch, tag or commit on the Hub; a folder has none.
 
     Returns:
@@ -110,7 +114,7 @@ def find_model(path: str, revision: str | None) -> tuple[Path, str]:
         ModelNotFound: there is no model there, or it cannot be had.
         UnknownArgument: a folder was given with a revision.
     """
-    folder = Path(path).expanduser()
+    folder = packaged(path)
     if folder.is_dir():
         if revision is not None:
             raise UnknownArgument(
@@ -128,6 +132,12 @@ def find_model(path: str, revision: str | None) -> tuple[Path, str]:
             f"{path} is neither a folder nor the id of a model on the Hub (owner/name)."
         )
     return _download(path, revision)
+
+
+def packaged(path: str) -> Path:
+    """A path, or the folder of the model that comes with the package where that is meant."""
+    folder = Path(path).expanduser()
+    return _NANO_FOLDER if path == NANO and not folder.exists() else folder
 
 
 def check_files(folder: Path) -> None:

@@ -14,6 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NoReturn, cast, get_origin, get_type_hints
 
+from act_data.models import NANO
+from act_data.models import packaged as packaged_model
 from act_envs.errors import nearest
 from act_train.errors import RecipeError
 
@@ -28,12 +30,14 @@ def _option(default: Any, text: str) -> Any:
 class ModelArguments:
     """Which model a stage starts from."""
 
-    model: str = _option("", "Folder of a model, or its id on the Hub.")
+    model: str = _option("", "Folder of a model, its id on the Hub, or act-nano.")
     revision: str | None = _option(None, "Branch, tag or commit of a model on the Hub.")
 
     def __post_init__(self) -> None:
         if not self.model:
             raise RecipeError("no model is given. Set model: PATH, or make one: act-train tiny.")
+        if self.model == NANO:
+            self.model = str(packaged_model(NANO))
 
 
 @dataclass
