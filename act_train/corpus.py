@@ -3,8 +3,9 @@
 Play is the expert's, with mistakes: with a chance that differs from episode to episode something
 random, garbled or repeated is done instead, and the expert goes on from there. So a model reads
 what comes back when an action is wrong, and learns what to do then; the mistakes themselves are
-never a target. Some transcripts begin in the middle of an episode, as prompts with a shorter
-history do. Their form is told in :mod:`act_train.documents`, the questions in
+never a target. Of some episodes the model that learns plays a part itself, where there is one
+(:mod:`act_train.learner`). Some transcripts begin in the middle of an episode, as prompts with a
+shorter history do. Their form is told in :mod:`act_train.documents`, the questions in
 :mod:`act_train.reading`.
 
 A document follows from the seed and its index alone, in whatever process it is made. Tasks are of
@@ -16,8 +17,8 @@ what a model can judge is for the critique stage to teach.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -33,7 +34,18 @@ from act_train.reading import questions
 HELD_OUT = 50  # one task in so many is never trained on
 MAX_TURNS = 100  # where an environment has no step limit
 NOISE = (0.0, 0.0, 0.0, 0.05, 0.15, 0.3, 1.0)  # chances of a mistake; each for as many episodes
+HELP = (0.1, 0.3, 0.5)  # chances that the expert acts in a learner's place; likewise
 _WHOLE = 0.8  # share of the transcripts that begin with their episode
+
+
+class Player(Protocol):
+    """Plays episodes, told of all that is done in them: :class:`act_train.learner.Learner`."""
+
+    def begin(self, goal: str) -> None: ...
+
+    def act(self, observation: str) -> str: ...
+
+    def done(self, action: str) -> None: ...
 
 
 class World:
@@ -58,9 +70,12 @@ class World:
         for task in self.tasks:
             check_split(task.split, ())
 
-    def draw(self, rng: np.random.Generator) -> tuple[Task, Episode]:
-        """Play a task with some chance of mistakes; both are drawn."""
+    def draw(self, rng: np.random.Generator, learner: Player | None = None) -> tuple[Task, Episode]:
+        """Play a task with some chance of mistakes, or of help for a learner; both are drawn."""
         task = self.tasks[int(rng.integers(len(self.tasks)))]
+        if learner is not None:
+            help_ = HELP[int(rng.integers(len(HELP)))]
+            return task, play_along(self._env, task.task_id, learner, help_, rng)
         return task, play(self._env, task.task_id, NOISE[int(rng.integers(len(NOISE)))], rng)
 
     def close(self) -> None:
@@ -87,6 +102,29 @@ def play(env: TextEnv, task_id: str, noise: float, rng: np.random.Generator) -> 
         action = wanted
         if rng.random() < noise:
             action = mistake(wanted, env.admissible_actions(), turns, rng)
+        turns.append(Turn(observation, action, wanted))
+        observation, *_ = env.step(action)
+    return Episode(info["goal"], tuple(turns), observation)
+
+
+def play_along(
+    env: TextEnv, task_id: str, learner: Player, help_: float, rng: np.random.Generator
+) -> Episode:
+    """Let a learner play; with a chance of ``help_`` the expert acts in its place.
+
+    Returns:
+        The episode, which ends as in :func:`play`, with what the expert wanted at each step.
+    """
+    observation, info = env.reset(options={"task_id": task_id})
+    learner.begin(info["goal"])
+    turns: list[Turn] = []
+    while not (env.terminated or env.truncated) and len(turns) < MAX_TURNS:
+        wanted = env.expert_action()
+        if wanted is None:
+            break
+        said = learner.act(observation)
+        action = wanted if not said or rng.random() < help_ else said
+        learner.done(action)
         turns.append(Turn(observation, action, wanted))
         observation, *_ = env.step(action)
     return Episode(info["goal"], tuple(turns), observation)
@@ -129,23 +167,36 @@ class Corpus:
         reading: share of the documents that only ask about what was read.
         seed: of all that is drawn.
         held_out: draw from the tasks that are kept for measuring, and only from them.
+        learner: makes a model that plays, in the process where it plays.
+        led: share of the episodes that it plays.
     """
 
     def __init__(
-        self, worlds: Mapping[str, Mapping[str, Any]], reading: float, seed: int, *, held_out: bool
+        self,
+        worlds: Mapping[str, Mapping[str, Any]],
+        reading: float,
+        seed: int,
+        *,
+        held_out: bool,
+        learner: Callable[[], Player] | None = None,
+        led: float = 0.0,
     ) -> None:
         self._worlds = {name: dict(about) for name, about in worlds.items()}
         shares = np.array([about.pop("share") for about in self._worlds.values()], dtype=float)
         self._shares = shares / shares.sum()
         self._names = list(self._worlds)
         self._reading, self._seed, self._held_out = reading, seed, held_out
+        self._make_learner, self._led = learner, led if learner else 0.0
         self._opened: dict[str, World] = {}
+        self._learner: Player | None = None
 
     def document(self, *index: int) -> tuple[Document, np.random.Generator]:
         """The document of an index, and a generator to draw from what is read of it."""
         rng = np.random.default_rng(seed_of(self._seed, "document", *index))
         world = self._world(self._names[rng.choice(len(self._names), p=self._shares)])
-        task, episode = world.draw(rng)
+        # Nothing is drawn where nobody learns, so that the documents are those without a learner.
+        led = self._led > 0 and rng.random() < self._led
+        task, episode = world.draw(rng, self._player() if led else None)
         if rng.random() < self._reading:
             return questions(task.task_id, episode, rng), rng
         whole = rng.random() < _WHOLE or not episode.turns
@@ -157,6 +208,12 @@ class Corpus:
         for world in self._opened.values():
             world.close()
         self._opened.clear()
+
+    def _player(self) -> Player:
+        if self._learner is None:
+            assert self._make_learner is not None
+            self._learner = self._make_learner()
+        return self._learner
 
     def _world(self, name: str) -> World:
         if name not in self._opened:  # by the process that plays in it

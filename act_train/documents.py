@@ -75,13 +75,23 @@ class Episode(NamedTuple):
     last: str
 
 
+def opening(goal: str) -> str:
+    """How a transcript begins."""
+    return f"Task: {goal}\n"
+
+
+def lead(first: bool) -> str:
+    """What comes before the first observation, and before no other."""
+    return "\nEarlier:\n" if first else ""
+
+
 def transcript(source: str, task_id: str, episode: Episode, first: int = 0) -> Document:
     """An episode from the step ``first`` on, with a branch at every step.
 
     At a step where something else was done than the expert would have, the trunk tells what was
     done, as context, and the branch is answered by the expert all the same.
     """
-    trunk = [Span(f"Task: {episode.goal}\n", "context")]
+    trunk = [Span(opening(episode.goal), "context")]
     branches: list[Branch] = []
     told, past = trunk[0].text, []
     for turn in episode.turns[first:]:
@@ -89,8 +99,7 @@ def transcript(source: str, task_id: str, episode: Episode, first: int = 0) -> D
         asked = action_prompt(state, history=len(past))[0]["content"]
         assert asked.startswith(told), "the past is not told as act_data.prompts tells it"
         branches.append(Branch(len(trunk), asked[len(told) :], render_answer(turn.wanted)))
-        lead = "" if past else "\nEarlier:\n"
-        seen = Span(f"{lead}{turn.observation}\n>", "text")
+        seen = Span(f"{lead(not past)}{turn.observation}\n>", "text")
         done = Span(f" {turn.action}\n", "target" if turn.action == turn.wanted else "context")
         trunk += [seen, done]
         told += seen.text + done.text

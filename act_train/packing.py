@@ -91,6 +91,9 @@ class Encoder:
 
     Args:
         tokenizer: never merges across the end of a line, so that parts can be tokenised apart.
+
+    Attributes:
+        before: the tokens that every document begins with.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -99,8 +102,8 @@ class Encoder:
             [{"role": "user", "content": "\n"}], tokenize=False, add_generation_prompt=True
         )
         before, _, after = asked.rpartition(f"\n{end}")
-        self._before, self._after = self._ids(before), self._ids(f"{end}{after}")
-        self._end = self._ids(end)
+        self.before = self.tokens(before)
+        self._after, self._end = self.tokens(f"{end}{after}"), self.tokens(end)
 
     def encode(self, document: Document, asked: Sequence[int], limit: int) -> Encoded:
         """The tokens of a document, without what goes beyond ``limit`` tokens.
@@ -113,12 +116,12 @@ class Encoder:
         branches: dict[int, list[Branch]] = {}
         for index in asked:
             branches.setdefault(document.branches[index].fork, []).append(document.branches[index])
-        trunk: list[tuple[int, int]] = [(token, CONTEXT) for token in self._before]
+        trunk: list[tuple[int, int]] = [(token, CONTEXT) for token in self.before]
         rest: list[tuple[int, int, int, int]] = []
         for number, span in enumerate((*document.trunk, None)):
             for branch in branches.get(number, ()):
-                prompt = [*self._ids(branch.prompt), *self._after]
-                answer = [*self._ids(branch.answer), *self._end]
+                prompt = [*self.tokens(branch.prompt), *self._after]
+                answer = [*self.tokens(branch.answer), *self._end]
                 if len(trunk) + len(rest) + len(prompt) + len(answer) <= limit:
                     roles = [CONTEXT] * len(prompt) + [TARGET] * len(answer)
                     name, start = (rest[-1][3] + 1 if rest else 1), len(trunk)
@@ -126,7 +129,7 @@ class Encoder:
                         (token, start + at, role, name)
                         for at, (token, role) in enumerate(zip(prompt + answer, roles, strict=True))
                     )
-            ids = [] if span is None else self._ids(span.text)
+            ids = [] if span is None else self.tokens(span.text)
             if span is None or len(trunk) + len(rest) + len(ids) > limit:
                 break
             trunk += ((token, _CODES[span.role]) for token in ids)
@@ -134,7 +137,8 @@ class Encoder:
         ids, positions, roles, names = map(list, zip(*rows, strict=True))
         return Encoded(ids, positions, roles, names, len(trunk))
 
-    def _ids(self, text: str) -> list[int]:
+    def tokens(self, text: str) -> list[int]:
+        """The tokens of a span, or of another part that ends where one may."""
         return self._tokenizer.encode(text, add_special_tokens=False)
 
 

@@ -16,6 +16,10 @@ This is a loop of its own and no ``Trainer``: a batch is a tree of documents and
 all that a step depends on is the weights, the optimizer's state and the number of the batch. That
 is the whole checkpoint, and why a run that was killed ends with the same bytes.
 
+With a ``model`` it goes on from there instead of from random weights, and lets this model play a
+share ``led`` of the episodes while the expert says what it would have done: DAgger (Ross et al.
+2011, arXiv 1011.0686), one round a run.
+
 What is measured as it goes (``log.jsonl``, by step) is told in :mod:`act_train.probes`.
 
 Left out: several GPUs, and mixing in other text.
@@ -25,6 +29,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +44,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+from act_data.models import find_model
 from act_data.policies.base import check_seed
 from act_data.prompts import PROMPT_VERSION
 from act_data.runs.run import differences
@@ -47,6 +53,7 @@ from act_envs import __version__
 from act_train.corpus import Corpus
 from act_train.documents import Document
 from act_train.errors import RecipeError
+from act_train.learner import Learner
 from act_train.packing import ATTENTION, TARGET, Batch, Batches, Encoder, predictions
 from act_train.probes import Probes, copy_probe, measure
 from act_train.recipe import PretrainArguments
@@ -71,6 +78,7 @@ def run(arguments: PretrainArguments) -> dict[str, Any]:
     Raises:
         RecipeError: the folder holds another run, nothing can be held out, or bf16 is wanted
             without a GPU.
+        ModelNotFound: there is no model to go on from.
     """
     check_seed(arguments.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -78,14 +86,21 @@ def run(arguments: PretrainArguments) -> dict[str, Any]:
         raise RecipeError("bf16 needs a GPU, and there is none here. Set bf16: false.")
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
-    record = _record(arguments)
+    start, weights = find_model(arguments.model, None) if arguments.model else (None, "")
+    record = _record(arguments, weights)
     _refuse_another_run(folder, record)
-    corpus = Corpus(arguments.played(), arguments.reading, arguments.seed, held_out=False)
-    tokenizer = _tokenizer(folder, corpus, arguments.vocabulary)
-    corpus.close()  # it is opened again where batches are made
-    model = make_model(
-        tokenizer, hidden=arguments.hidden, layers=arguments.layers, seed=arguments.seed
-    )
+    corpus = Corpus(
+        arguments.played(), arguments.reading, arguments.seed, held_out=False, led=arguments.led,
+        learner=functools.partial(Learner, start, arguments.max_length) if start else None,
+    )  # fmt: skip
+    if start:
+        tokenizer, model = _loaded(start)
+    else:
+        tokenizer = _tokenizer(folder, corpus, arguments.vocabulary)
+        corpus.close()  # it is opened again where batches are made
+        model = make_model(
+            tokenizer, hidden=arguments.hidden, layers=arguments.layers, seed=arguments.seed
+        )
     model.set_attn_implementation(ATTENTION)
     cast(torch.nn.Module, model).to(device)
     optimizers = _optimizers(model, arguments)
@@ -182,6 +197,13 @@ def _tokenizer(folder: Path, corpus: Corpus, vocabulary: int) -> PreTrainedToken
     return AutoTokenizer.from_pretrained(folder)
 
 
+def _loaded(folder: Path) -> tuple[PreTrainedTokenizerFast, Qwen3ForCausalLM]:
+    return (
+        AutoTokenizer.from_pretrained(folder),
+        Qwen3ForCausalLM.from_pretrained(folder, dtype=torch.float32),
+    )
+
+
 def _text(document: Document) -> str:
     spans = [span.text for span in document.trunk]
     return "".join([*spans, *(branch.prompt + branch.answer for branch in document.branches[:2])])
@@ -196,10 +218,12 @@ def _stream(batches: Batches, arguments: PretrainArguments, first: int) -> Itera
     )  # fmt: skip
 
 
-def _record(arguments: PretrainArguments) -> dict[str, Any]:
+def _record(arguments: PretrainArguments, weights: str) -> dict[str, Any]:
     """What ``run.json`` says: all that determines the run, and no place and no time."""
     libraries = ("numpy", "torch", "transformers", "tokenizers")
     chosen = {k: v for k, v in dataclasses.asdict(arguments).items() if k != "out"}
+    if weights:
+        chosen["model"] = weights
     return {
         "stage": "pretrain",
         "arguments": chosen,

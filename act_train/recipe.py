@@ -505,9 +505,11 @@ class PretrainArguments:
     reading: float = _option(0.2, "Share of the documents that ask about text.")
     asked: float = _option(0.2, "Share of the steps that are asked as a prompt of their own.")
     seed: int = _option(0, "Seed of the weights and of all that is played.")
-    vocabulary: int = _option(1024, "Size of the vocabulary.")
-    hidden: int = _option(128, "Width, a multiple of 64.")
-    layers: int = _option(5, "Depth.")
+    model: str = _option("", "Model to go on from, a folder or act-nano; else weights are random.")
+    led: float = _option(0.0, "Share of the episodes that model itself plays, helped (DAgger).")
+    vocabulary: int = _option(1024, "Size of the vocabulary; not used with a model.")
+    hidden: int = _option(128, "Width, a multiple of 64; not used with a model.")
+    layers: int = _option(5, "Depth; not used with a model.")
     steps: int = _option(1000, "Optimizer steps, one batch each.")
     batch_tokens: int = _option(4096, "Tokens of a batch, at most.")
     max_length: int = _option(2048, "Tokens of a document; what goes beyond is left out.")
@@ -535,7 +537,9 @@ class PretrainArguments:
         _at_least(64, max_length=self.max_length)
         _at_least(self.max_length, batch_tokens=self.batch_tokens)
         _check_size(self.vocabulary, self.hidden)
-        for name in ("reading", "asked", "decay"):
+        if self.led and not self.model:
+            raise RecipeError(f"led={self.led} needs a model that plays. Set model: FOLDER.")
+        for name in ("reading", "asked", "decay", "led"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise RecipeError(f"{name}={value} must lie in [0, 1].")
         self.played()

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from act_data.models import engine_of, load_model, model_name, split_revision
 from act_data.policies.base import Query, Sample
-from act_data.prompts import render_answer
+from act_data.prompts import CLOSE_TAG, read_answer, render_answer
 from act_data.shared_prefix import answer_log_probabilities
+
+_ANY_WORDS = "..."  # in brackets, as in what a shop offers: search[...]
+_LONGEST = 64  # tokens of such words
 
 
 class LikeliestAdmissible:
     """Ranks the admissible actions by how likely the model is to answer with them.
 
     A model that is sure of a wrong action would take it for ever, so every time that an action
-    has been taken in the episode costs it ``repeat_penalty``.
+    has been taken in the episode costs it ``repeat_penalty``. An offer that leaves words open
+    (``search[...]``) is ranked with the words that the model finds likeliest one by one; it is none
+    where the model comes to no end.
 
     Args:
         target: folder or Hub id, of the latter with ``@`` and a revision if wanted.
@@ -43,13 +50,14 @@ class LikeliestAdmissible:
         return [self._ranked(query, k) for query in queries]
 
     def _ranked(self, query: Query, k: int) -> list[Sample]:
-        offered = query.admissible_actions
-        if not offered:
-            return [Sample("", None)] * k
         prompt = self._tokenizer.apply_chat_template(
             query.messages(self._history),
             add_generation_prompt=True, enable_thinking=False, return_dict=True,
         )["input_ids"]  # fmt: skip
+        filled = (self._filled(prompt, action) for action in query.admissible_actions)
+        offered = [action for action in filled if action]
+        if not offered:
+            return [Sample("", None)] * k
         answers = [f"{render_answer(action)}{self._tokenizer.eos_token}" for action in offered]
         rows = self._tokenizer(answers, add_special_tokens=False)["input_ids"]
         found = answer_log_probabilities(self._model, [(prompt, row) for row in rows])
@@ -63,3 +71,19 @@ class LikeliestAdmissible:
             Sample(render_answer(offered[i]), offered[i])
             for i in (best[rank] if rank < len(best) else best[0] for rank in range(k))
         ]
+
+    def _filled(self, prompt: Sequence[int], action: str) -> str | None:
+        """An offer with words where it leaves them open."""
+        head, blank, tail = action.partition(f"[{_ANY_WORDS}]")
+        if not blank:
+            return action
+        start, _, _ = render_answer(f"{head}[").partition(CLOSE_TAG)
+        begun = [*prompt, *self._tokenizer(start, add_special_tokens=False)["input_ids"]]
+        ids = torch.tensor([begun], device=self._model.device)
+        found = self._model.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=_LONGEST, do_sample=False,
+            stop_strings=[CLOSE_TAG], tokenizer=self._tokenizer,
+        )  # fmt: skip
+        words = self._tokenizer.decode(found[0, len(begun) :], skip_special_tokens=True)
+        said, _ = read_answer(start + words)
+        return said if said and said.startswith(f"{head}[") and said.endswith(f"]{tail}") else None

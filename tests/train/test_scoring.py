@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,26 @@ def test_the_likeliest_offered_action_is_taken_until_repeats_cost_too_much(folde
     assert sorted(map(str, ranked(0.0))) == sorted(offered)
     assert ranked(1000.0, best)[-1] == best
     assert ranked(1000.0, best)[0] != best
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("red shoes]</action>", "search[red shoes]"), ("red shoes</action>", None), ("red red", None)],
+)
+def test_an_offer_that_leaves_words_open_is_ranked_with_the_models_words(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: str | None
+) -> None:
+    policy = LikeliestAdmissible(str(folder), history=9, repeat_penalty=0.0)
+
+    def generate(ids: torch.Tensor, **_: Any) -> torch.Tensor:
+        assert policy._tokenizer.decode(ids[0]).endswith("<action>search[")
+        words = policy._tokenizer(said, add_special_tokens=False)["input_ids"]
+        return torch.cat([ids, torch.tensor([words])], 1)
+
+    monkeypatch.setattr(policy._model, "generate", generate)
+    query = Query(AgentState("a goal", "a shop", ()), ("search[...]",), (0, 0, 0, 0))
+    [[sample]] = policy.sample([query], 1)
+    assert sample.action == expected
+    query = dataclasses.replace(query, admissible_actions=("search[...]", "click[...and more]"))
+    [samples] = policy.sample([query], 2)
+    assert {sample.action for sample in samples} == {expected, "click[...and more]"} - {None}

@@ -1,0 +1,94 @@
+"""A model that plays while it is corrected: exactly the transcript, what it would say, no mistake
+of its own as a target."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are 15 times slower
+
+import pytest
+
+pytest.importorskip("transformers")
+
+import torch
+
+from act_data.errors import ModelNotFound
+from act_data.models import NANO, find_model
+from act_train import pretrain, probes
+from act_train.corpus import Corpus
+from act_train.errors import RecipeError
+from act_train.learner import Learner
+from act_train.recipe import PretrainArguments
+
+HOUSE: dict[str, dict[str, Any]] = {
+    "ACT/ALFWorldGen-v0": {"share": 1, "games": 100, "seed_of_games": 5}
+}
+
+
+def test_it_says_what_the_model_finds_likeliest_after_the_transcript() -> None:
+    learner = Learner(find_model(NANO, None)[0], 2048)
+    goal, past = "put a mug in cabinet.", [("You see a cabinet 1.", "open cabinet 1")]
+    learner.begin("another task")
+    learner.act("You see a fridge 1.")
+    learner.begin(goal)
+    learner.act(past[0][0])  # and something else is done than it said
+    learner.done(past[0][1])
+    said = learner.act("You open the cabinet 1. In it, you see a mug 2.")
+    text = (
+        f"<|im_start|>user\nTask: {goal}\n\nEarlier:\n{past[0][0]}\n> {past[0][1]}\n"
+        "You open the cabinet 1. In it, you see a mug 2.\n>"
+    )
+    tokenizer, model = pretrain._loaded(find_model(NANO, None)[0])
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    found: Any = model.generate(  # pyright: ignore[reportAttributeAccessIssue]
+        torch.tensor([ids]), max_new_tokens=40, do_sample=False, eos_token_id=tokenizer.encode("\n")
+    )
+    assert said == str(tokenizer.decode(found[0, len(ids) :])).strip()
+    assert said
+
+
+def test_it_is_silent_where_its_room_ends() -> None:
+    learner = Learner(find_model(NANO, None)[0], 120)
+    learner.begin("put a mug in cabinet.")
+    assert learner.act("You see a cabinet 1.")
+    learner.done("open cabinet 1")
+    assert learner.act("a mug 1, " * 30) == ""
+
+
+def test_its_mistakes_are_read_and_the_expert_is_learnt() -> None:
+    make = partial(Learner, find_model(NANO, None)[0], 2048)
+    corpus = Corpus(HOUSE, 0.0, 4, held_out=False, learner=make, led=1.0)
+    plain = Corpus(HOUSE, 0.0, 4, held_out=False)
+    led = [corpus.document(i)[0] for i in range(8)]
+    assert [corpus.document(i)[0] for i in reversed(range(8))] == led[::-1]
+    assert led != [plain.document(i)[0] for i in range(8)]
+    mistakes = [span for one in led for span in one.trunk[1:] if span.role == "context"]
+    assert mistakes
+    assert all(span.text.startswith(" ") and span.text.endswith("\n") for span in mistakes)
+    unled = Corpus(HOUSE, 0.0, 4, held_out=False, learner=make, led=0.0)
+    assert [unled.document(i)[0] for i in range(8)] == [plain.document(i)[0] for i in range(8)]
+
+
+def test_a_run_goes_on_from_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "_COPIES", 4)
+    given: dict[str, Any] = {
+        "worlds": json.dumps(HOUSE), "steps": 2, "batch_tokens": 1024, "max_length": 512,
+        "warmup_steps": 1, "learning_rate": 1e-4, "probe_steps": 2, "save_steps": 2, "workers": 0,
+        "model": NANO, "led": 0.5,
+    }  # fmt: skip
+    metrics = pretrain.run(PretrainArguments(out=str(tmp_path), **given))
+    assert metrics["action_token"] > 0.9  # of random weights: 0
+    folder, name = find_model(NANO, None)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["arguments"]["model"] == name
+    assert (tmp_path / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
+    assert find_model(str(tmp_path), None)[1] != name
+    with pytest.raises(ModelNotFound, match="nowhere"):
+        pretrain.run(PretrainArguments(out=str(tmp_path / "x"), **{**given, "model": "./nowhere"}))
+    with pytest.raises(RecipeError, match="needs a model that plays"):
+        PretrainArguments(out=str(tmp_path), **{**given, "model": ""})
