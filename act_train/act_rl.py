@@ -20,8 +20,13 @@ from __future__ import annotations
 
 from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train.arguments.training import (
+    GateArguments,
+    ModelArguments,
+    PairArguments,
+    RewardArguments,
+)
 from act_train.data import load_pairs, split_by_task, spread
-from act_train.recipe import GateArguments, ModelArguments, PairArguments, RewardArguments
 from act_train.reinforce import reinforce
 from act_train.rows import action_rows
 

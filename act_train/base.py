@@ -18,8 +18,8 @@ from transformers.trainer_utils import SaveStrategy
 
 from act_data.models import check_files, content_hash
 from act_data.publish.failures import http_error
+from act_train.arguments.training import ModelArguments
 from act_train.errors import RecipeError
-from act_train.recipe import ModelArguments
 
 _SMALL = ("config.json", "tokenizer_config.json", "chat_template*", "*.index.json")
 _WEIGHTS = (".safetensors", ".bin")

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from act_data.analysis.bootstrap import ENOUGH
+from act_train.arguments.measuring import CompareArguments
 from act_train.errors import ResultMismatch
 from act_train.evaluation.measures import MEASURES, READINGS, REASONING
 from act_train.evaluation.pairing import Difference, apart, difference, differing
 from act_train.evaluation.results import Line, read_results
 from act_train.evaluation.summary import headline
-from act_train.recipe import CompareArguments
 
 
 def run(arguments: CompareArguments) -> dict[str, Any]:

@@ -24,9 +24,7 @@ from typing import Any
 
 from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
-from act_train.data import load_pairs, split_by_task, spread
-from act_train.questions import ask, flip
-from act_train.recipe import (
+from act_train.arguments.training import (
     CritiqueArguments,
     LabelArguments,
     ModelArguments,
@@ -34,6 +32,8 @@ from act_train.recipe import (
     QuestionArguments,
     RewardArguments,
 )
+from act_train.data import load_pairs, split_by_task, spread
+from act_train.questions import ask, flip
 from act_train.reinforce import reinforce
 from act_train.rows import critique_rows
 

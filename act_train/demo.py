@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from act_data.storage.files import write_json
+from act_train.arguments.running import DemoArguments
 from act_train.demo_report import HELD_OUT, HISTORY, write_report
 from act_train.errors import DemoFailed
-from act_train.recipe import DemoArguments
 
 ENV = ("--env", "ACT/ScienceWorld-v0", "--env-kwargs", '{"simplifications": "easy"}')
 KINDS = (

@@ -14,10 +14,15 @@ from __future__ import annotations
 
 from trl import DPOConfig, DPOTrainer  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train.arguments.training import (
+    LabelArguments,
+    ModelArguments,
+    PairArguments,
+    QuestionArguments,
+)
 from act_train.data import load_pairs, split_by_task, spread
 from act_train.imitate import fit
 from act_train.questions import ask, flip
-from act_train.recipe import LabelArguments, ModelArguments, PairArguments, QuestionArguments
 from act_train.rows import preference_rows
 
 

@@ -40,13 +40,13 @@ from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
 from act_data.options import TaskOptions
 from act_data.prompts import render_answer
+from act_train.arguments.training import EnvRlArguments, ModelArguments
 from act_train.base import init_kwargs, weights_of
 from act_train.data import spread
 from act_train.environment import OVER, REWARDS, Place, open_places
 from act_train.errors import NothingToLearn, RecipeError
 from act_train.manifest import checkpoint, finish, write_run
 from act_train.progress import show_progress
-from act_train.recipe import EnvRlArguments, ModelArguments
 from act_train.reinforce import refuse_batches
 from act_train.resuming import ResumingGRPOTrainer
 from act_train.rows import Row

@@ -34,6 +34,7 @@ from act_data.types import Trajectory
 from act_envs import TextEnv
 from act_envs.types import Expert, Task
 from act_envs.vector import TextVectorEnv
+from act_train.arguments.measuring import EvaluateArguments
 from act_train.data import spread
 from act_train.errors import RecipeError
 from act_train.evaluation import next_action
@@ -43,7 +44,6 @@ from act_train.evaluation.players import Player, described, find_player
 from act_train.evaluation.results import Line, opened, read_results
 from act_train.evaluation.summary import summary
 from act_train.evaluation.summary import words as summary_words
-from act_train.recipe import EvaluateArguments
 
 __all__ = ["read_results", "run", "summary", "words"]
 

@@ -21,9 +21,9 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from trl import GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train.arguments.training import GateArguments
 from act_train.errors import NothingToLearn
 from act_train.judging.resampling import Tasks
-from act_train.recipe import GateArguments
 from act_train.rewards import REWARDS, Completions, expert_match, judged, names_one
 from act_train.rows import Row
 

@@ -21,12 +21,12 @@ from trl import (
     SFTTrainer,  # pyright: ignore[reportPrivateImportUsage]
 )
 
+from act_train.arguments.training import ModelArguments, TrajectoryArguments
 from act_train.base import init_kwargs, weights_of
 from act_train.data import load_trajectories, split_by_task, spread
 from act_train.errors import TrainingData
 from act_train.manifest import checkpoint, finish, write_run
 from act_train.progress import show_progress
-from act_train.recipe import ModelArguments, TrajectoryArguments
 from act_train.rows import Row, imitation_rows
 
 

@@ -37,6 +37,8 @@ from act_data.runs.run import bar, digest
 from act_data.storage.files import write_json
 from act_data.types import AgentState, ContrastPair
 from act_envs.types import Task
+from act_train.arguments.measuring import JudgeArguments, JudgedPairArguments
+from act_train.arguments.training import ModelArguments, PairArguments
 from act_train.data import spread
 from act_train.errors import RecipeError
 from act_train.evaluation.results import opened
@@ -48,7 +50,6 @@ from act_train.judging.rationales import interventions
 from act_train.judging.room import check_room
 from act_train.judging.verdicts import summary
 from act_train.judging.words import words
-from act_train.recipe import JudgeArguments, JudgedPairArguments, ModelArguments, PairArguments
 
 __all__ = ["measure", "run", "words"]
 

@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from act_train import report
+from act_train.arguments.measuring import ReportArguments
+from act_train.arguments.running import PipelineArguments
 from act_train.errors import RecipeError
 from act_train.pipelines.reading import read
 from act_train.pipelines.running import alone, check, is_done, record
 from act_train.pipelines.running import run as run_step
 from act_train.pipelines.steps import Step, steps
-from act_train.recipe import PipelineArguments, ReportArguments
 
 
 def run(arguments: PipelineArguments) -> dict[str, Any]:

@@ -50,13 +50,13 @@ from act_data.prompts import PROMPT_VERSION
 from act_data.runs.run import differences
 from act_data.storage.files import replacing, write_json
 from act_envs import __version__
+from act_train.arguments.scratch import PretrainArguments
 from act_train.corpus import Corpus
 from act_train.documents import Document
 from act_train.errors import RecipeError
 from act_train.learner import Learner
 from act_train.packing import ATTENTION, TARGET, Batch, Batches, Encoder, predictions
 from act_train.probes import Probes, copy_probe, measure
-from act_train.recipe import PretrainArguments
 from act_train.scratch import make_model, make_tokenizer
 
 _CHECKPOINT, _RUN, _LOG = "checkpoint.pt", "run.json", "log.jsonl"

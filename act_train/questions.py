@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from act_data.prompts import EQUIVALENT
 from act_data.types import AgentState, ContrastPair
+from act_train.arguments.training import QuestionArguments
 from act_train.errors import TrainingData
-from act_train.recipe import QuestionArguments
 
 
 @dataclass(frozen=True, slots=True)

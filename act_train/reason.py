@@ -22,13 +22,13 @@ from act_data.policies.too_long import TOO_LONG
 from act_data.provenance import versions
 from act_data.runs.run import digest
 from act_envs.types import Task
+from act_train.arguments.measuring import ReasonArguments
 from act_train.evaluation.results import Line, opened
 from act_train.reasoning.extraction import read_formula
 from act_train.reasoning.grader import GRADER_VERSION, Grader
 from act_train.reasoning.letters import read_letter
 from act_train.reasoning.models import asked, at_once, find_model
 from act_train.reasoning.questions import PROMPT_VERSION, Question, load
-from act_train.recipe import ReasonArguments
 from act_train.statistics import mean_interval
 
 

@@ -13,12 +13,17 @@ from datasets import Dataset
 from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
 from act_data.prompts import begun
+from act_train.arguments.training import (
+    CritiqueArguments,
+    GateArguments,
+    ModelArguments,
+    RewardArguments,
+)
 from act_train.base import init_kwargs, weights_of
 from act_train.errors import RecipeError
 from act_train.gate import Witness, measure, open_choice_gate, open_gate
 from act_train.manifest import checkpoint, finish, write_run
 from act_train.progress import show_progress
-from act_train.recipe import CritiqueArguments, GateArguments, ModelArguments, RewardArguments
 from act_train.rewards import weights
 from act_train.rows import Row
 from act_train.selection import select

@@ -18,7 +18,7 @@ from typing import Any
 from act_data.analysis.bootstrap import ENOUGH
 from act_data.storage.files import write_text
 from act_envs import __version__
-from act_train.recipe import ReportArguments
+from act_train.arguments.measuring import ReportArguments
 from act_train.reporting import comparisons, judges, tables
 from act_train.reporting.experiments import Experiment, experiments
 from act_train.reporting.learning import learning_curves

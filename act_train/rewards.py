@@ -16,7 +16,7 @@ from enum import Enum
 from typing import Any
 
 from act_data.prompts import EQUIVALENT, Message, parse_answer
-from act_train.recipe import RewardArguments
+from act_train.arguments.training import RewardArguments
 
 Completions = Sequence[Sequence[Message]]
 

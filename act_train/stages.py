@@ -9,7 +9,27 @@ import importlib
 from dataclasses import dataclass
 
 from act_envs.errors import MissingExtra
-from act_train import recipe
+from act_train.arguments.measuring import (
+    CompareArguments,
+    EvaluateArguments,
+    JudgeArguments,
+    JudgedPairArguments,
+    ReasonArguments,
+    ReportArguments,
+)
+from act_train.arguments.running import DemoArguments, PipelineArguments
+from act_train.arguments.scratch import PretrainArguments, TinyArguments
+from act_train.arguments.training import (
+    CritiqueArguments,
+    EnvRlArguments,
+    GateArguments,
+    LabelArguments,
+    ModelArguments,
+    PairArguments,
+    QuestionArguments,
+    RewardArguments,
+    TrajectoryArguments,
+)
 from act_train.planning.arguments import PlanArguments
 
 
@@ -29,29 +49,29 @@ STAGES = {
     "tiny": Stage(
         "make a tiny Qwen3 model from scratch, for trials on a CPU",
         "tiny",
-        (recipe.TinyArguments,),
+        (TinyArguments,),
     ),
     "pretrain": Stage(
         "train a small model from scratch on played episodes and questions about text",
         "pretrain",
-        (recipe.PretrainArguments,),
+        (PretrainArguments,),
     ),
     "warm-start": Stage(
         "teach the answer format of critiques, and nothing else",
         "warm_start",
-        (recipe.ModelArguments, recipe.PairArguments, recipe.QuestionArguments),
+        (ModelArguments, PairArguments, QuestionArguments),
         "SFTConfig",
     ),
     "critique": Stage(
         "learn which of two actions is better (GRPO on contrast pairs)",
         "critique",
         (
-            recipe.ModelArguments,
-            recipe.PairArguments,
-            recipe.QuestionArguments,
-            recipe.LabelArguments,
-            recipe.RewardArguments,
-            recipe.CritiqueArguments,
+            ModelArguments,
+            PairArguments,
+            QuestionArguments,
+            LabelArguments,
+            RewardArguments,
+            CritiqueArguments,
         ),
         "GRPOConfig",
     ),
@@ -59,77 +79,77 @@ STAGES = {
         "learn which of two actions is better, without reasoning (SFT on contrast pairs)",
         "choice_sft",
         (
-            recipe.ModelArguments,
-            recipe.PairArguments,
-            recipe.QuestionArguments,
-            recipe.LabelArguments,
+            ModelArguments,
+            PairArguments,
+            QuestionArguments,
+            LabelArguments,
         ),
         "SFTConfig",
     ),
     "dpo": Stage(
         "prefer expert actions to alternatives (DPO on contrast pairs)",
         "dpo",
-        (recipe.ModelArguments, recipe.PairArguments, recipe.LabelArguments),
+        (ModelArguments, PairArguments, LabelArguments),
         "DPOConfig",
     ),
     "imitate": Stage(
         "learn expert actions (SFT on trajectories)",
         "imitate",
-        (recipe.ModelArguments, recipe.TrajectoryArguments),
+        (ModelArguments, TrajectoryArguments),
         "SFTConfig",
     ),
     "act-rl": Stage(
         "learn expert actions at single states (GRPO on the states of contrast pairs)",
         "act_rl",
         (
-            recipe.ModelArguments,
-            recipe.PairArguments,
-            recipe.RewardArguments,
-            recipe.GateArguments,
+            ModelArguments,
+            PairArguments,
+            RewardArguments,
+            GateArguments,
         ),
         "GRPOConfig",
     ),
     "env-rl": Stage(
         "learn from whole episodes that the model plays itself (multi-turn GRPO)",
         "env_rl",
-        (recipe.ModelArguments, recipe.EnvRlArguments),
+        (ModelArguments, EnvRlArguments),
         "GRPOConfig",
     ),
     "judge": Stage(
         "measure how well a model tells expert actions from alternatives",
         "judge",
-        (recipe.ModelArguments, recipe.JudgedPairArguments, recipe.JudgeArguments),
+        (ModelArguments, JudgedPairArguments, JudgeArguments),
         words=True,
     ),
     "evaluate": Stage(
         "play every task of a split once and report scores",
         "evaluate",
-        (recipe.EvaluateArguments,),
+        (EvaluateArguments,),
         words=True,
     ),
     "compare": Stage(
         "tell two evaluations of the same tasks apart, task by task",
         "compare",
-        (recipe.CompareArguments,),
+        (CompareArguments,),
         operand="results",
         words=True,
     ),
     "reason": Stage(
         "answer the questions of MATH-500 or GPQA-Diamond and report the accuracy",
         "reason",
-        (recipe.ReasonArguments,),
+        (ReasonArguments,),
         words=True,
     ),
     "report": Stage(
         "show runs beside the published numbers, as Markdown and as one HTML file",
         "report",
-        (recipe.ReportArguments,),
+        (ReportArguments,),
         operand="runs",
     ),
     "pipeline": Stage(
         "run stages one after the other, each made once, and report on their models",
         "pipeline",
-        (recipe.PipelineArguments,),
+        (PipelineArguments,),
         operand="pipelines",
         words=True,
     ),
@@ -143,7 +163,7 @@ STAGES = {
     "demo": Stage(
         "run all of it on ScienceWorld with a tiny model, and write a report",
         "demo",
-        (recipe.DemoArguments,),
+        (DemoArguments,),
     ),
 }
 

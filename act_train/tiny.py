@@ -16,7 +16,7 @@ from act_data.errors import SchemaMismatch
 from act_data.policies.base import check_seed
 from act_data.prompts import action_prompt, critique_prompt
 from act_data.storage.tables import read_pairs, read_trajectories
-from act_train.recipe import TinyArguments
+from act_train.arguments.scratch import TinyArguments
 from act_train.scratch import make_model, make_tokenizer
 
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from trl import SFTConfig  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train.arguments.training import ModelArguments, PairArguments, QuestionArguments
 from act_train.data import load_pairs, split_by_task, spread
 from act_train.imitate import fit
 from act_train.questions import ask
-from act_train.recipe import ModelArguments, PairArguments, QuestionArguments
 from act_train.rows import warm_start_rows
 
 

@@ -24,8 +24,8 @@ import torch
 import tyro
 
 from act_data.shared_prefix import answer_log_probabilities
+from act_train.arguments.measuring import JudgeArguments
 from act_train.judge import measure
-from act_train.recipe import JudgeArguments
 from act_train.scratch import make_model, make_tokenizer
 from benchmarks.planted import SURE, planted_judges, planted_pairs
 from benchmarks.table import Row, cpu_seconds, publish

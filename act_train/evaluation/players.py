@@ -9,8 +9,8 @@ from act_data.provenance import versions
 from act_envs import TextEnv
 from act_envs.errors import UnknownArgument
 from act_envs.types import Expert
+from act_train.arguments.measuring import EvaluateArguments
 from act_train.errors import RecipeError
-from act_train.recipe import EvaluateArguments
 
 Player = Policy | Expert
 

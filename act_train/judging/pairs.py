@@ -12,10 +12,10 @@ from act_data.models import split_revision
 from act_data.publish.manifest import MANIFEST
 from act_data.splits import check_split
 from act_data.types import ContrastPair
+from act_train.arguments.measuring import JudgedPairArguments
 from act_train.data import load_pairs, split_by_task
 from act_train.errors import RecipeError, TrainingData
 from act_train.judging.lineage import Stage, played, read
-from act_train.recipe import JudgedPairArguments
 
 
 def chosen_pairs(

@@ -12,10 +12,7 @@ from transformers import TrainingArguments
 
 from act_data.options import TaskOptions
 from act_data.types import ContrastPair
-from act_train.data import load_pairs, load_trajectories, split_by_task, spread
-from act_train.environment import open_places
-from act_train.questions import Question, ask, flip
-from act_train.recipe import (
+from act_train.arguments.training import (
     CritiqueArguments,
     EnvRlArguments,
     GateArguments,
@@ -26,6 +23,9 @@ from act_train.recipe import (
     RewardArguments,
     TrajectoryArguments,
 )
+from act_train.data import load_pairs, load_trajectories, split_by_task, spread
+from act_train.environment import open_places
+from act_train.questions import Question, ask, flip
 from act_train.rows import (
     Row,
     action_rows,

@@ -12,6 +12,7 @@ from typing import Any
 
 from act_data.errors import DataNotFound, ModelNotFound
 from act_envs.errors import ActError, AssetsNotFound, MissingExtra
+from act_train.arguments.training import CritiqueArguments
 from act_train.errors import RecipeError
 from act_train.planning import work
 from act_train.planning.arguments import PlanArguments
@@ -25,7 +26,6 @@ from act_train.planning.model import Shape, folder_of, shape_of, tokenizer_of, w
 from act_train.planning.reading import Planned, options_of
 from act_train.planning.rows import Rows, rows_of
 from act_train.planning.totals import count
-from act_train.recipe import CritiqueArguments
 from act_train.reinforce import refuse_batches
 from act_train.shared_prefix import MASKED
 

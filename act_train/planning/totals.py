@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from act_train.arguments.training import CritiqueArguments
 from act_train.planning import batches, work
 from act_train.planning.arguments import PlanArguments
 from act_train.planning.findings import Plan
 from act_train.planning.lengths import Length
 from act_train.planning.work import Group, Work
-from act_train.recipe import CritiqueArguments
 
 
 def count(found: Plan, options: Sequence[Any], arguments: PlanArguments) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from act_train import cli, recipe
+from act_train.arguments.measuring import EvaluateArguments
+from act_train.arguments.training import PairArguments
 from act_train.cli import STAGES, main
 
 
@@ -138,9 +140,9 @@ def test_an_option_beats_the_recipe(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_values_are_read_alike_from_yaml_and_options(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("pairs: x\nvalidation_share: 1e-3\nhistory: 3\nallow_split: [dev]\n")
-    [one] = recipe.read(["--config", str(path)], recipe.PairArguments)
+    [one] = recipe.read(["--config", str(path)], PairArguments)
     options = ["--pairs", "x", "--validation_share", "1e-3", "--history", "3"]
-    [two] = recipe.read([*options, "--allow_split", "dev"], recipe.PairArguments)
+    [two] = recipe.read([*options, "--allow_split", "dev"], PairArguments)
     assert one == two
     assert one.validation_share == 0.001
 
@@ -158,7 +160,7 @@ def test_a_recipe_may_write_a_list_of_one_and_a_mapping_plainly(tmp_path: Path) 
         "tasks: fetch:1\nenv_kwargs: {admissible: true}\n"
     )
     for _ in range(2):  # TRL's parser changes the fields that it has seen
-        [found] = recipe.read(["--config", str(path)], recipe.EvaluateArguments)
+        [found] = recipe.read(["--config", str(path)], EvaluateArguments)
         assert found.tasks == ["fetch:1"]
         assert found.make_arguments() == {"admissible": True}
 

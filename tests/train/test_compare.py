@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from act_train import cli, compare, evaluate, statistics
+from act_train.arguments.measuring import CompareArguments, EvaluateArguments
 from act_train.errors import ResultMismatch
-from act_train.recipe import CompareArguments, EvaluateArguments
 from act_train.statistics import mcnemar, mean_interval
 
 Line = dict[str, Any]

@@ -16,6 +16,7 @@ from act_data.storage.tables import write_parquet
 from act_data.types import ContrastPair, Trajectory
 from act_envs.errors import UnknownArgument
 from act_train import data
+from act_train.arguments.training import QuestionArguments
 from act_train.data import (
     load_pairs,
     load_trajectories,
@@ -25,7 +26,6 @@ from act_train.data import (
 from act_train.errors import RecipeError, TrainingData
 from act_train.judging.lineage import read
 from act_train.questions import ask
-from act_train.recipe import QuestionArguments
 from act_train.rows import critique_rows, fingerprint, imitation_rows, warm_start_rows
 
 PLAIN = QuestionArguments()

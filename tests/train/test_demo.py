@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from act_train import cli, demo, recipe
+from act_train.arguments.measuring import EvaluateArguments
+from act_train.arguments.running import DemoArguments
 from act_train.errors import DemoFailed
-from act_train.recipe import DemoArguments, packaged
+from act_train.recipe import packaged
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_every_step_is_a_command_that_exists(tmp_path: Path) -> None:
 
 def test_players_are_evaluated_alike(tmp_path: Path) -> None:
     plays = [options for _, stage, *options in demo.commands(tmp_path) if stage == "evaluate"]
-    read = [recipe.read(options, recipe.EvaluateArguments)[0] for options in plays]
+    read = [recipe.read(options, EvaluateArguments)[0] for options in plays]
     assert len(read) == len(demo.PLAYERS)
     alike = ("env", "split", "tasks", "step_limit", "metric", "limit", "seed")
     assert len({str([getattr(one, name) for name in alike]) for one in read}) == 1

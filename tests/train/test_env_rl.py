@@ -28,10 +28,10 @@ from act_envs import TextEnv
 from act_envs.errors import EpisodeNotRunning, SimulatorError, UnknownArgument, UnknownTask
 from act_envs.toy import ToySimulator
 from act_train import env_rl
+from act_train.arguments.training import EnvRlArguments, ModelArguments
 from act_train.environment import OVER, Episode, Place, open_places
 from act_train.errors import NothingToLearn, RecipeError
 from act_train.manifest import checkpoint
-from act_train.recipe import EnvRlArguments, ModelArguments
 from act_train.scratch import make_model, make_tokenizer
 from act_train.turns import conversing, length_of_turn
 from tests.train.conftest import toy_trajectories

@@ -21,12 +21,12 @@ from act_envs.errors import SimulatorError, UnknownArgument, UnknownTask
 from act_envs.types import Task
 from act_envs.vector import TextVectorEnv
 from act_train import evaluate
+from act_train.arguments.measuring import EvaluateArguments
 from act_train.errors import RecipeError, ResultMismatch
 from act_train.evaluate import read_results
 from act_train.evaluation import players
 from act_train.evaluation.episodes import play_all
 from act_train.evaluation.results import opened
-from act_train.recipe import EvaluateArguments
 
 
 class Mumbler(RandomAdmissible):

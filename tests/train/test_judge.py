@@ -13,10 +13,10 @@ pytest.importorskip("sklearn")
 pytest.importorskip("transformers")
 
 from act_data.types import AgentState, ContrastPair
+from act_train.arguments.measuring import JudgeArguments
 from act_train.errors import ResultMismatch
 from act_train.judge import measure, words
 from act_train.judging.choice import Judge, Question
-from act_train.recipe import JudgeArguments
 from benchmarks.planted import SURE, planted_judges, planted_pairs
 
 

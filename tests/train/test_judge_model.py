@@ -22,12 +22,14 @@ from act_data.prompts import critique_prompt, render_answer
 from act_data.shared_prefix import answer_log_probabilities
 from act_data.types import AgentState, ContrastPair
 from act_train import judge, tiny
+from act_train.arguments.measuring import JudgeArguments, JudgedPairArguments
+from act_train.arguments.scratch import TinyArguments
+from act_train.arguments.training import ModelArguments
 from act_train.data import split_by_task
 from act_train.errors import RecipeError, ResultMismatch, TrainingData
 from act_train.judging import choice
 from act_train.judging.choice import ModelJudge, Question
 from act_train.judging.lineage import reasons
-from act_train.recipe import JudgeArguments, JudgedPairArguments, ModelArguments, TinyArguments
 
 
 @pytest.fixture(scope="module")

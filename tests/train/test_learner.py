@@ -20,10 +20,10 @@ import torch
 from act_data.errors import ModelNotFound
 from act_data.models import NANO, find_model
 from act_train import pretrain, probes
+from act_train.arguments.scratch import PretrainArguments
 from act_train.corpus import Corpus
 from act_train.errors import RecipeError
 from act_train.learner import Learner
-from act_train.recipe import PretrainArguments
 
 HOUSE: dict[str, dict[str, Any]] = {
     "ACT/ALFWorldGen-v0": {"share": 1, "games": 100, "seed_of_games": 5}

@@ -14,10 +14,10 @@ from act_data.storage.tables import write_parquet
 from act_data.types import Trajectory
 from act_envs import toy
 from act_train import compare, evaluate
+from act_train.arguments.measuring import CompareArguments, EvaluateArguments
 from act_train.errors import RecipeError, ResultMismatch
 from act_train.evaluate import read_results
 from act_train.evaluation import players
-from act_train.recipe import CompareArguments, EvaluateArguments
 from tests.train.conftest import toy_trajectories
 
 

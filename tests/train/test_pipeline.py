@@ -18,11 +18,11 @@ import yaml
 pytest.importorskip("trl")
 
 from act_train import tiny
+from act_train.arguments.scratch import TinyArguments
 from act_train.cli import main
 from act_train.errors import RecipeError
 from act_train.pipelines.reading import read
 from act_train.pipelines.steps import Step, steps
-from act_train.recipe import TinyArguments
 from act_train.reporting.published import paper
 
 BASE = {

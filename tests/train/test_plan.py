@@ -29,6 +29,7 @@ from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from act_data import shared_prefix
 from act_train import act_rl, plan, tiny
+from act_train.arguments.scratch import TinyArguments
 from act_train.errors import RecipeError
 from act_train.planning import batches, disk, stage, work
 from act_train.planning.arguments import PlanArguments
@@ -39,7 +40,7 @@ from act_train.planning.model import Shape, shape_of, with_adapters
 from act_train.planning.reading import options_of, stages
 from act_train.planning.rows import ROWS, rows_of
 from act_train.planning.work import Group, Work
-from act_train.recipe import TinyArguments, packaged, read
+from act_train.recipe import packaged, read
 from act_train.scratch import make_model, make_tokenizer
 from act_train.stages import STAGES, types_of
 

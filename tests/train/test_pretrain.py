@@ -23,12 +23,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from act_data.policies.base import make_policy
 from act_data.rollout import make_env, play
 from act_train import pretrain, probes
+from act_train.arguments.scratch import PretrainArguments
 from act_train.corpus import Corpus
 from act_train.documents import Document, Episode, Turn, transcript
 from act_train.errors import RecipeError
 from act_train.packing import ATTENTION, TARGET, TEXT, Batches, Encoder, collate
 from act_train.reading import reading_document
-from act_train.recipe import PretrainArguments
 from act_train.scratch import make_model, make_tokenizer
 
 TOY = {"ACT/Toy-v0": {"share": 1, "step_limit": 20}}
@@ -154,7 +154,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes_and_another_one_is_refused(tmp_p
     code = f"""
 import os, signal
 from act_train import pretrain, probes
-from act_train.recipe import PretrainArguments
+from act_train.arguments.scratch import (PretrainArguments)
 pretrain._TEXTS, probes._COPIES = 40, 4
 learn = pretrain._learn
 def dying(model, optimizers, batch, step, arguments):

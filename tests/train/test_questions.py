@@ -10,9 +10,9 @@ import pytest
 
 from act_data.prompts import EQUIVALENT, parse_answer
 from act_data.types import Consequence, ContrastPair, Reading, Verdict, Verification
+from act_train.arguments.training import QuestionArguments
 from act_train.errors import TrainingData
 from act_train.questions import Question, ask, flip
-from act_train.recipe import QuestionArguments
 from act_train.rows import action_rows, choice_rows, critique_rows, preference_rows, warm_start_rows
 
 PLAIN, TIES = QuestionArguments(), QuestionArguments(equivalent="informed")

@@ -20,12 +20,13 @@ from act_data.errors import DataCorrupt, DataNotFound
 from act_data.policies.base import Query, Sample
 from act_envs.errors import UnknownArgument
 from act_train import reason, tiny
+from act_train.arguments.measuring import ReasonArguments
+from act_train.arguments.scratch import TinyArguments
 from act_train.cli import main
 from act_train.errors import RecipeError, ResultMismatch
 from act_train.reasoning.grader import GRADER_VERSION
 from act_train.reasoning.models import find_model
 from act_train.reasoning.questions import LETTERS, choice_prompt, load, math_prompt
-from act_train.recipe import ReasonArguments, TinyArguments
 
 MATH = [
     {

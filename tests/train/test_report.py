@@ -14,10 +14,10 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from act_train import compare, evaluate, report
+from act_train.arguments.measuring import CompareArguments, EvaluateArguments, ReportArguments
 from act_train.cli import main
 from act_train.errors import RecipeError, ResultMismatch
 from act_train.evaluation.pairing import difference
-from act_train.recipe import CompareArguments, EvaluateArguments, ReportArguments
 from act_train.reporting import comparisons, judges, tables
 from act_train.reporting.experiments import Experiment, cell, experiments
 from act_train.reporting.published import paper

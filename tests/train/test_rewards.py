@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from act_train.recipe import RewardArguments
+from act_train.arguments.training import RewardArguments
 from act_train.rewards import REWARDS, Case, case_of, expert_match, judged, weights
 
 ADMISSIBLE = "open door\ngo to kitchen\nlook around"

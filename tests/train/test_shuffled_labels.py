@@ -25,18 +25,18 @@ from act_data.shared_prefix import answer_log_probabilities
 from act_data.storage.tables import write_parquet
 from act_data.types import AgentState, ContrastPair
 from act_train import choice_sft, critique, rows, tiny
-from act_train.data import load_pairs, split_by_task
-from act_train.errors import NothingToLearn
-from act_train.questions import Question, ask
-from act_train.recipe import (
+from act_train.arguments.scratch import TinyArguments
+from act_train.arguments.training import (
     CritiqueArguments,
     LabelArguments,
     ModelArguments,
     PairArguments,
     QuestionArguments,
     RewardArguments,
-    TinyArguments,
 )
+from act_train.data import load_pairs, split_by_task
+from act_train.errors import NothingToLearn
+from act_train.questions import Question, ask
 from tests.train.test_stages import grpo, sft
 
 RIGHT = {"red": "stop", "green": "go"}

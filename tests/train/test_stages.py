@@ -29,9 +29,8 @@ from act_data.storage.tables import write_parquet
 from act_data.types import ContrastPair
 from act_train import act_rl, choice_sft, critique, dpo, imitate, reinforce, tiny, warm_start
 from act_train import base as start
-from act_train.cli import STAGES, main
-from act_train.errors import NothingToLearn, RecipeError, TrainingData
-from act_train.recipe import (
+from act_train.arguments.scratch import TinyArguments
+from act_train.arguments.training import (
     CritiqueArguments,
     GateArguments,
     LabelArguments,
@@ -39,13 +38,11 @@ from act_train.recipe import (
     PairArguments,
     QuestionArguments,
     RewardArguments,
-    TinyArguments,
     TrajectoryArguments,
-    find,
-    load,
-    packaged,
-    read,
 )
+from act_train.cli import STAGES, main
+from act_train.errors import NothingToLearn, RecipeError, TrainingData
+from act_train.recipe import find, load, packaged, read
 
 CPU: dict[str, Any] = {
     "bf16": False,

@@ -1,0 +1,104 @@
+"""What is told to the stages that make a model from scratch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from act_train.arguments.fields import at_least, check_size, need, option
+from act_train.errors import RecipeError
+
+
+@dataclass
+class TinyArguments:
+    """A model from scratch, small enough to be trained on one CPU core."""
+
+    out: str = option("", "Folder to save the model in.")
+    texts: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Folders or files of pairs or trajectories: texts for the tokenizer."},
+    )
+    seed: int = option(0, "Seed of the weights.")
+    vocabulary: int = option(2048, "Size of the vocabulary.")
+    hidden: int = option(128, "Width, a multiple of 64.")
+    layers: int = option(2, "Depth.")
+
+    def __post_init__(self) -> None:
+        need(self.out, "out")
+        if not self.texts:
+            raise RecipeError("no texts are given. Set texts: [FOLDER] of pairs or trajectories.")
+        at_least(1, layers=self.layers)
+        check_size(self.vocabulary, self.hidden)
+
+
+@dataclass
+class PretrainArguments:
+    """A model from scratch that reads these worlds and acts."""
+
+    out: str = option("", "Folder of the run; one that exists is continued.")
+    worlds: str = option(
+        "{}",
+        "Environments that are played, by id, as a JSON object (in a recipe, a mapping): share of "
+        "the documents, and further arguments of gym.make.",
+    )
+    reading: float = option(0.2, "Share of the documents that ask about text.")
+    asked: float = option(0.2, "Share of the steps that are asked as a prompt of their own.")
+    seed: int = option(0, "Seed of the weights and of all that is played.")
+    model: str = option("", "Model to go on from, a folder or act-nano; else weights are random.")
+    led: float = option(0.0, "Share of the episodes that model itself plays, helped (DAgger).")
+    vocabulary: int = option(1024, "Size of the vocabulary; not used with a model.")
+    hidden: int = option(128, "Width, a multiple of 64; not used with a model.")
+    layers: int = option(5, "Depth; not used with a model.")
+    steps: int = option(1000, "Optimizer steps, one batch each.")
+    batch_tokens: int = option(4096, "Tokens of a batch, at most.")
+    max_length: int = option(2048, "Tokens of a document; what goes beyond is left out.")
+    text_weight: float = option(0.3, "Weight in the loss of what comes back; actions have 1 more.")
+    learning_rate: float = option(5e-3, "Peak, after the warm-up and until the decay.")
+    warmup_steps: int = option(100, "Steps in which the learning rate rises from 0.")
+    decay: float = option(0.4, "Share of the steps, the last ones, in which it falls to 0.")
+    weight_decay: float = option(0.1, "Of matrices.")
+    probe_steps: int = option(100, "Steps between two measurements.")
+    save_steps: int = option(200, "Steps between two checkpoints.")
+    workers: int = option(1, "Processes that make the batches; 0 makes them in this one.")
+    bf16: bool = option(False, "Compute in bfloat16, on a GPU.")
+
+    def __post_init__(self) -> None:
+        need(self.out, "out")
+        at_least(
+            1,
+            layers=self.layers,
+            steps=self.steps,
+            warmup_steps=self.warmup_steps,
+            probe_steps=self.probe_steps,
+            save_steps=self.save_steps,
+        )
+        at_least(0, workers=self.workers)
+        at_least(64, max_length=self.max_length)
+        at_least(self.max_length, batch_tokens=self.batch_tokens)
+        check_size(self.vocabulary, self.hidden)
+        if self.led and not self.model:
+            raise RecipeError(f"led={self.led} needs a model that plays. Set model: FOLDER.")
+        for name in ("reading", "asked", "decay", "led"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise RecipeError(f"{name}={value} must lie in [0, 1].")
+        self.played()
+
+    def played(self) -> dict[str, dict[str, Any]]:
+        """What is played: for each environment its share and arguments of ``gym.make``."""
+        try:
+            value = json.loads(self.worlds)
+        except ValueError as error:
+            raise RecipeError(f"worlds={self.worlds!r} is no JSON: {error}") from error
+        if not isinstance(value, dict) or not value:
+            raise RecipeError(
+                'worlds is not set. Set worlds: {ENVIRONMENT: {"share": 1}} in the recipe.'
+            )
+        for name, about in value.items():
+            share = about.get("share") if isinstance(about, dict) else None
+            if not isinstance(share, int | float) or share <= 0 or "split" in about:
+                raise RecipeError(
+                    f"worlds has {about!r:.80} for {name}; it must hold a share above 0 and no "
+                    "split: what is played is always of the split train."
+                )
+        return value
