@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -194,13 +195,13 @@ def test_two_runs_in_one_folder(tmp_path: Path) -> None:
 
 def test_another_run_that_began_while_this_one_looked(tmp_path: Path, monkeypatch) -> None:
     """Between the look at the folder and the lock it is still anybody's."""
-    lock = shards.fcntl.flock
+    lock = shards.hold
 
-    def slow(file: object, how: int) -> None:
+    def slow(file: IO[Any], message: str) -> None:
         (tmp_path / "run.json").write_text('{"command": "test", "versions": {"a": 2}}')
-        lock(file, how)
+        lock(file, message)
 
-    monkeypatch.setattr(shards.fcntl, "flock", slow)
+    monkeypatch.setattr(shards, "hold", slow)
     with pytest.raises(RunConflict, match=r"versions\.a is 2 there, 1 now"):
         _run(tmp_path).execute(_Job())
     assert not list(tmp_path.glob("*.parquet"))
