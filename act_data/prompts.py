@@ -80,6 +80,45 @@ def critique_prompt(
     return [{"role": "user", "content": body}]
 
 
+def outcome_prompt(state: AgentState, action: str, *, history: int) -> list[Message]:
+    """The conversation that asks what an action will give.
+
+    Args:
+        state: what the agent knows.
+        action: what is done.
+        history: how many past turns to show.
+    """
+    ask = f"What is observed after the action: {action}\n\nAnswer with the text alone."
+    return [{"role": "user", "content": f"{render_state(state, history=history)}\n\n{ask}"}]
+
+
+def reflection_prompt(
+    state: AgentState, better: tuple[str, str], other: tuple[str, str], *, history: int
+) -> list[Message]:
+    """The conversation that asks for the thoughts that lead to an action (Early Experience).
+
+    Args:
+        state: what the agent knew.
+        better: the action that the thoughts are to end in, and what it gave.
+        other: another action, and what that gave.
+        history: how many past turns to show.
+    """
+    tried = "\n\n".join(
+        f"{title}: {action}\nIt gave: {outcome}"
+        for title, (action, outcome) in (("Action taken", better), ("Another action", other))
+    )
+    ask = (
+        "Write the thoughts of the agent before it acts, in the first person and in one paragraph: "
+        "what the task still needs, what each of the two actions would do for it, and why the "
+        "action taken is the better one. The agent does not know yet what an action gives: use "
+        "what they gave to think well, and never mention it as known. Write no tags, and nothing "
+        "but the thoughts."
+    )
+    return [
+        {"role": "user", "content": f"{render_state(state, history=history)}\n\n{tried}\n\n{ask}"}
+    ]
+
+
 def render_answer(action: str) -> str:
     """An action as the answer that the prompts ask for."""
     return f"{OPEN_TAG}{action}{CLOSE_TAG}"

@@ -94,6 +94,28 @@ def load_trajectories(
     )
 
 
+def load_executed(
+    source: str,
+    allow_split: Sequence[str] = (),
+    *,
+    split: str | None = None,
+    subset: str | None = None,
+) -> list[ContrastPair]:
+    """The pairs of :func:`load_pairs` both of whose actions were executed.
+
+    Raises:
+        TrainingData: none was; and as :func:`load_pairs`.
+    """
+    pairs = load_pairs(source, allow_split, split=split, subset=subset)
+    executed = [pair for pair in pairs if pair.verification is not None]
+    if not executed:
+        raise TrainingData(
+            f"none of the {len(pairs)} pairs of {source} was executed, and this stage learns from "
+            "what the actions gave. Run act-data verify on them."
+        )
+    return executed
+
+
 def split_by_task(records: Sequence[Record], share: float) -> tuple[list[Record], list[Record]]:
     """Hold out whole tasks, so that nothing of a held-out task is ever trained on.
 

@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from act_data.prompts import EQUIVALENT, Message, action_prompt, critique_prompt, render_answer
+from act_data.prompts import (
+    EQUIVALENT,
+    Message,
+    action_prompt,
+    critique_prompt,
+    outcome_prompt,
+    render_answer,
+)
 from act_data.types import ContrastPair, Trajectory
 from act_train.questions import Question
 
@@ -93,6 +100,44 @@ def action_rows(pairs: Iterable[ContrastPair], *, history: int) -> list[Row]:
     ]
 
 
+def outcome_rows(pairs: Iterable[ContrastPair], *, history: int) -> list[Row]:
+    """The prompt of each state and action that was executed there, and what was observed then."""
+    executed: dict[object, Row] = {}
+    for pair in pairs:
+        if pair.verification is None:
+            continue
+        for action, gave in (
+            (pair.expert_action, pair.verification.expert),
+            (pair.alternative_action, pair.verification.alternative),
+        ):
+            place = (pair.env_id, pair.env_kwargs, pair.task_id, pair.state, action)
+            executed[place] = {
+                "prompt": outcome_prompt(pair.state, action, history=history),
+                "completion": [{"role": "assistant", "content": gave.observation}],
+            }
+    return list(executed.values())
+
+
+def reflection_rows(
+    pairs: Iterable[ContrastPair], thoughts: Mapping[str, str], *, history: int
+) -> list[Row]:
+    """The prompt of each state, answered by thoughts and the action of the expert.
+
+    Args:
+        pairs: whose states; those without thoughts are left out.
+        thoughts: by ``pair_id``.
+        history: past turns in the prompt.
+    """
+    return [
+        {
+            "prompt": action_prompt(pair.state, history=history),
+            "completion": _answer(pair.expert_action, f"{thoughts[pair.pair_id]}\n\n"),
+        }
+        for pair in pairs
+        if pair.pair_id in thoughts
+    ]
+
+
 def warm_start_rows(questions: Iterable[Question], *, history: int, seed: int) -> list[Row]:
     """Critique prompts answered by a fair die: the format, and no label.
 
@@ -148,5 +193,5 @@ def _orders(question: Question) -> list[tuple[str, ...]]:
     return [(*rest[:place], moved, *rest[place:]) for place in range(len(rest) + 1)]
 
 
-def _answer(action: str) -> list[Message]:
-    return [{"role": "assistant", "content": render_answer(action)}]
+def _answer(action: str, before: str = "") -> list[Message]:
+    return [{"role": "assistant", "content": f"{before}{render_answer(action)}"}]

@@ -27,6 +27,7 @@ from act_train.arguments.training import (
     ModelArguments,
     PairArguments,
     QuestionArguments,
+    ReflectArguments,
     RewardArguments,
     TrajectoryArguments,
 )
@@ -91,6 +92,18 @@ STAGES = {
         "dpo",
         (ModelArguments, PairArguments, LabelArguments),
         "DPOConfig",
+    ),
+    "reflect": Stage(
+        "imitate with thoughts written from what both actions of a pair gave (Early Experience)",
+        "reflect",
+        (ModelArguments, PairArguments, ReflectArguments),
+        "SFTConfig",
+    ),
+    "world-model": Stage(
+        "learn what actions give (SFT on executed contrast pairs; Early Experience)",
+        "world_model",
+        (ModelArguments, PairArguments),
+        "SFTConfig",
     ),
     "imitate": Stage(
         "learn expert actions (SFT on trajectories)",

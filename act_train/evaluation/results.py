@@ -36,7 +36,7 @@ def read_results(path: str | Path) -> list[Line]:
         ResultMismatch: it is no result file, is damaged, or holds no line.
     """
     path = Path(path)
-    lines = list(_complete(path, path.read_bytes()))
+    lines = list(complete_lines(path, path.read_bytes()))
     if not lines:
         raise ResultMismatch(f"{path} holds no result. Let act-train evaluate go on with it.")
     first = lines[0]
@@ -107,7 +107,7 @@ def opened(path: Path, request: Mapping[str, Any], tasks: Sequence[Task]) -> Ite
         hold(file, f"another process is writing to {path}. Wait for it, or choose another output.")
         file.seek(0)
         raw = file.read()
-        lines = list(_complete(path, raw))
+        lines = list(complete_lines(path, raw))
         _check(path, lines, request, tasks)
         _check_torn(path, raw[raw.rfind(b"\n") + 1 :], request)
         file.truncate(raw.rfind(b"\n") + 1)
@@ -149,8 +149,16 @@ def _check_torn(path: Path, rest: bytes, request: Mapping[str, Any]) -> None:
         )
 
 
-def _complete(path: Path, raw: bytes) -> Iterator[Line]:
-    """Lines up to the first one that a kill has torn."""
+def complete_lines(path: Path, raw: bytes) -> Iterator[Line]:
+    """Lines up to the first one that a kill has torn.
+
+    Args:
+        path: of the file, for messages.
+        raw: its content.
+
+    Raises:
+        ResultMismatch: something else than a line of JSON comes before.
+    """
     for number, line in enumerate(raw.splitlines(keepends=True), 1):
         if not line.endswith(b"\n"):
             return

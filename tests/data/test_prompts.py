@@ -13,8 +13,10 @@ from act_data.prompts import (
     PROMPT_VERSION,
     action_prompt,
     critique_prompt,
+    outcome_prompt,
     parse_answer,
     read_answer,
+    reflection_prompt,
     render_answer,
     render_state,
 )
@@ -60,6 +62,15 @@ def test_variants_of_the_critique_prompt(
 ) -> None:
     [message] = critique_prompt(state, ["go to cellar", "eat fish", *more], history=2, **options)
     assert message["content"] + "\n" == _golden(name)
+
+
+def test_prompts_about_what_actions_give(state: AgentState) -> None:
+    [message] = outcome_prompt(state, "eat fish", history=2)
+    assert message["content"] + "\n" == _golden("outcome")
+    better, other = ("go to cellar", "You are in the cellar."), ("eat fish", "There is none.")
+    [message] = reflection_prompt(state, better, other, history=2)
+    assert message["role"] == "user"
+    assert message["content"] + "\n" == _golden("reflection")
 
 
 @pytest.mark.parametrize("history", range(6))

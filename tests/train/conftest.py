@@ -12,7 +12,7 @@ import pytest
 import act_envs
 from act_data.rollout import play_expert
 from act_data.storage.tables import write_parquet
-from act_data.types import ContrastPair, Trajectory
+from act_data.types import ContrastPair, Trajectory, Verification
 
 
 def toy_trajectories(count: int, split: str = "train") -> list[Trajectory]:
@@ -57,6 +57,20 @@ def _pairs(trajectory: Trajectory) -> Iterator[ContrastPair]:
         )
 
 
+def executed(pairs: list[ContrastPair]) -> list[ContrastPair]:
+    """The pairs with what both actions gave."""
+    env = gym.make("ACT/Toy-v0", step_limit=30).unwrapped
+    assert isinstance(env, act_envs.TextEnv)
+    found = []
+    for pair in pairs:
+        env.reset(options={"task_id": pair.task_id})
+        for _, action in pair.state.history:
+            env.step(action)
+        gave = env.consequences([pair.expert_action, pair.alternative_action])
+        found.append(pair.verified(Verification(True, *gave, None, None, None, "test")))
+    return found
+
+
 @pytest.fixture(scope="session")
 def trajectories() -> list[Trajectory]:
     return toy_trajectories(24)
@@ -73,8 +87,9 @@ def stored(
     pairs: list[ContrastPair],
     trajectories: list[Trajectory],
 ) -> Path:
-    """A folder with ``pairs.parquet`` and ``trajectories.parquet``."""
+    """A folder with ``pairs.parquet``, ``executed.parquet`` and ``trajectories.parquet``."""
     folder = tmp_path_factory.mktemp("stored")
     write_parquet(folder / "pairs.parquet", pairs, "pairs")
+    write_parquet(folder / "executed.parquet", executed(pairs), "pairs")
     write_parquet(folder / "trajectories.parquet", trajectories, "trajectories")
     return folder
