@@ -13,7 +13,9 @@ from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from peft import LoraConfig
 from transformers import TrainingArguments
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.trainer_utils import SaveStrategy
 
 from act_data.models import check_files, content_hash
@@ -50,7 +52,7 @@ def weights_of(model: ModelArguments, training: TrainingArguments) -> str:
         found = _fetched(model)
         name = found.name
     _refuse_strange(model.model, found)
-    _refuse_full_disk(_size(model, found), found, training)
+    _refuse_full_disk(_size(model, found), found, training, whole=not model.lora_rank)
     return name
 
 
@@ -60,6 +62,27 @@ def init_kwargs(model: ModelArguments, training: Any) -> dict[str, Any] | None:
     if not model.revision:
         return given
     return {**(given if isinstance(given, dict) else {}), "revision": model.revision}
+
+
+def adapters(model: ModelArguments) -> LoraConfig | None:
+    """What is trained in place of all weights (LoRA, arXiv 2106.09685), if anything.
+
+    Raises:
+        RecipeError: no process would hold the whole weights that adapters are added to.
+    """
+    if not model.lora_rank:
+        return None
+    if is_deepspeed_zero3_enabled():
+        raise RecipeError(
+            f"lora_rank={model.lora_rank} and ZeRO stage 3: adapters could not be added to weights "
+            "that are shared out. Launch with zero2.yaml, or without DeepSpeed."
+        )
+    return LoraConfig(
+        r=model.lora_rank,
+        lora_alpha=model.lora_alpha,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
 
 
 def _fetched(model: ModelArguments) -> Path:
@@ -88,11 +111,11 @@ def _refuse_strange(name: str, folder: Path) -> None:
         )
 
 
-def _refuse_full_disk(size: int, folder: Path, training: TrainingArguments) -> None:
+def _refuse_full_disk(size: int, folder: Path, training: TrainingArguments, *, whole: bool) -> None:
     """Refuse where the model that is saved at the end, and the checkpoints before, do not fit.
 
-    A checkpoint holds the weights and two moments of Adam. DeepSpeed keeps more, so this is the
-    least that is needed.
+    A checkpoint holds the weights and two moments of Adam, or those of adapters, which are small.
+    DeepSpeed keeps more, so this is the least that is needed.
     """
     config = _json(folder / "config.json")
     stored = config.get("dtype") or config.get("torch_dtype")  # before transformers 5
@@ -100,7 +123,7 @@ def _refuse_full_disk(size: int, folder: Path, training: TrainingArguments) -> N
     wanted = given.get("dtype", "float32") if isinstance(given, dict) else "float32"  # as TRL
     wanted = stored if wanted == "auto" else wanted
     model = size * _BYTES.get(str(wanted), 4) // _BYTES.get(str(stored), 4)
-    saves = training.save_strategy != SaveStrategy.NO
+    saves = whole and training.save_strategy != SaveStrategy.NO
     parts = 1 if training.save_only_model else 3
     # A new checkpoint is written before the oldest is deleted.
     kept = (training.save_total_limit or 0) + 1 if saves else 0

@@ -41,7 +41,7 @@ from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 from act_data.options import TaskOptions
 from act_data.prompts import render_answer
 from act_train.arguments.training import EnvRlArguments, ModelArguments
-from act_train.base import init_kwargs, weights_of
+from act_train.base import adapters, init_kwargs, weights_of
 from act_train.data import spread
 from act_train.environment import OVER, REWARDS, Place, open_places
 from act_train.errors import NothingToLearn, RecipeError
@@ -130,6 +130,7 @@ def run(model: ModelArguments, data: EnvRlArguments, training: GRPOConfig) -> di
             train_dataset=Dataset.from_list(rows),
             eval_dataset=Dataset.from_list(held),
             processing_class=playing,
+            peft_config=adapters(model),
             environment_factory=opened,
             tokenizer=tokenizer,
         )

@@ -22,7 +22,7 @@ from trl import (
 )
 
 from act_train.arguments.training import ModelArguments, TrajectoryArguments
-from act_train.base import init_kwargs, weights_of
+from act_train.base import adapters, init_kwargs, weights_of
 from act_train.data import load_trajectories, split_by_task, spread
 from act_train.errors import TrainingData
 from act_train.manifest import checkpoint, finish, write_run
@@ -87,6 +87,7 @@ def fit(
         args=training,
         train_dataset=Dataset.from_list(list(train)),
         eval_dataset=Dataset.from_list(list(held)) if held else None,
+        peft_config=adapters(model),
     )
     show_progress(trainer)
     _refuse_cut_answers(trainer, len(train), training.max_length)

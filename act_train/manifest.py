@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from peft import PeftModel
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -153,12 +154,23 @@ def finish(trainer: Trainer, metrics: Mapping[str, float]) -> None:
     """
     folder = Path(str(trainer.args.output_dir))
     trainer.save_model(str(folder))
+    _merge_adapters(trainer, folder)
     if trainer.is_world_process_zero():
         write_json(folder / "metrics.json", metrics)
         lines = [json.dumps(line, sort_keys=True) for line in trainer.state.log_history]
         text = "".join(f"{line}\n" for line in lines)
         (folder / "log_history.jsonl").write_text(text, encoding="utf-8")
     trainer.end()
+
+
+def _merge_adapters(trainer: Trainer, folder: Path) -> None:
+    """Put whole weights in the place of adapters: whoever goes on from here needs no others."""
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    if not isinstance(model, PeftModel) or not trainer.is_world_process_zero():
+        return
+    model.merge_and_unload().save_pretrained(folder)
+    for name in ("adapter_config.json", "adapter_model.safetensors", "README.md"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def checkpoint(training: TrainingArguments) -> str | None:

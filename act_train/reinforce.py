@@ -19,7 +19,7 @@ from act_train.arguments.training import (
     ModelArguments,
     RewardArguments,
 )
-from act_train.base import init_kwargs, weights_of
+from act_train.base import adapters, init_kwargs, weights_of
 from act_train.errors import RecipeError
 from act_train.gate import Witness, measure, open_choice_gate, open_gate
 from act_train.manifest import checkpoint, finish, write_run
@@ -79,6 +79,7 @@ def reinforce(
         args=training,
         train_dataset=Dataset.from_list(list(train)),
         eval_dataset=Dataset.from_list(list(held)),
+        peft_config=adapters(model),
     )
     witness.begun = _begun(trainer, held[0])
     show_progress(trainer)

@@ -19,10 +19,18 @@ class ModelArguments:
 
     model: str = option("", "Folder of a model, its id on the Hub, or act-nano.")
     revision: str | None = option(None, "Branch, tag or commit of a model on the Hub.")
+    lora_rank: int = option(
+        0,
+        "Train adapters of this rank on all linear layers (LoRA), and add them to the weights at "
+        "the end; 0 trains all weights.",
+    )
+    lora_alpha: int = option(32, "What adapters give is multiplied by this over the rank.")
 
     def __post_init__(self) -> None:
         if not self.model:
             raise RecipeError("no model is given. Set model: PATH, or make one: act-train tiny.")
+        at_least(0, lora_rank=self.lora_rank)
+        at_least(1, lora_alpha=self.lora_alpha)
         if self.model == NANO:
             self.model = str(packaged_model(NANO))
 
@@ -166,6 +174,24 @@ class CritiqueArguments(GateArguments):
     select: bool = option(
         False, "Leave out pairs that the model's first answers are always or never right about."
     )
+
+
+@dataclass
+class ReflectArguments:
+    """Who writes the thoughts that a model is to learn, and how."""
+
+    writer: str = option(
+        "", "transformers:PATH_OR_HUB_ID, vllm:... or openai:MODEL; the model itself by default."
+    )
+    writer_tokens: int = option(512, "Tokens of a reflection, at most.")
+    writer_temperature: float = option(1.0, "Of the sampling; 0 takes the likeliest tokens.")
+    writer_thinking: bool = option(False, "Let the writer reason first; that is not learnt.")
+    base_url: str | None = option(None, "Where an openai: writer is served.")
+
+    def __post_init__(self) -> None:
+        at_least(1, writer_tokens=self.writer_tokens)
+        if self.writer_temperature < 0:
+            raise RecipeError(f"writer_temperature={self.writer_temperature} must be at least 0.")
 
 
 @dataclass

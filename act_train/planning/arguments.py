@@ -45,10 +45,6 @@ class PlanArguments:
         default=1024,
         metadata={"help": "Length assumed of a prompt where the data or a tokenizer are missing."},
     )
-    lora_rank: int = field(
-        default=0,
-        metadata={"help": "Plan adapters of this rank on all linear layers; 0 trains all weights."},
-    )
     config_of: str | None = field(
         default=None,
         metadata={"help": "Folder with config.json and tokenizer of a model that is not here yet."},
@@ -66,5 +62,3 @@ class PlanArguments:
         for name, count in counts.items():
             if count is not None and count < 1:
                 raise RecipeError(f"{name}={count} must be at least 1.")
-        if self.lora_rank < 0:
-            raise RecipeError(f"lora_rank={self.lora_rank} must not be negative.")

@@ -12,7 +12,7 @@ from typing import Any
 
 from act_data.errors import DataNotFound, ModelNotFound
 from act_envs.errors import ActError, AssetsNotFound, MissingExtra
-from act_train.arguments.training import CritiqueArguments
+from act_train.arguments.training import CritiqueArguments, ModelArguments
 from act_train.errors import RecipeError
 from act_train.planning import work
 from act_train.planning.arguments import PlanArguments
@@ -45,7 +45,7 @@ def plan(planned: Planned, arguments: PlanArguments) -> Plan:
     if found.generates:
         refuse_batches(found.training)
         found.shares = _shares(found)
-    tokenizer = _look_at_model(found, options[0].revision, arguments)
+    tokenizer = _look_at_model(found, options[0], arguments)
     rows = _look_at_data(found, options)
     if rows and tokenizer is not None and "prompt" in rows[0][0]:
         found.lengths = lengths(rows[0], tokenizer, _template(options, found.training))
@@ -56,11 +56,11 @@ def plan(planned: Planned, arguments: PlanArguments) -> Plan:
     return found
 
 
-def _look_at_model(found: Plan, revision: str | None, arguments: PlanArguments) -> Any:
+def _look_at_model(found: Plan, model: ModelArguments, arguments: PlanArguments) -> Any:
     """Fill in the shape; the tokenizer, if it is here."""
-    name = found.planned.origin
+    name, like = found.planned.origin, arguments.config_of
     try:
-        folder = Path(arguments.config_of) if arguments.config_of else folder_of(name, revision)
+        folder = Path(like) if like else folder_of(name, model.revision)
         if folder is None:
             found.unknown.append(
                 f"model {name!r} is no folder here and cannot be had from the Hub, so memory, "
@@ -69,9 +69,8 @@ def _look_at_model(found: Plan, revision: str | None, arguments: PlanArguments) 
             )
             return None
         shape = shape_of(folder)
-        rank = arguments.lora_rank
-        found.shape = with_adapters(shape, rank) if rank else shape
-        if arguments.config_of and not any(folder.glob("tokenizer*")):
+        found.shape = with_adapters(shape, model.lora_rank) if model.lora_rank else shape
+        if like and not any(folder.glob("tokenizer*")):
             found.unknown.append(f"{folder} holds no tokenizer, so rows are not counted in tokens.")
             return None
         return tokenizer_of(folder)

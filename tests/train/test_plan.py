@@ -28,7 +28,8 @@ from transformers import Qwen3ForCausalLM, Qwen3Model
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from act_data import shared_prefix
-from act_train import act_rl, plan, tiny
+from act_data.storage.tables import read_pairs
+from act_train import act_rl, plan, reflect, tiny
 from act_train.arguments.scratch import TinyArguments
 from act_train.errors import RecipeError
 from act_train.planning import batches, disk, stage, work
@@ -46,6 +47,7 @@ from act_train.stages import STAGES, types_of
 
 TEXTS = ["put the red mug on the table", "take 2 apples from drawer 12"] * 4
 OF_DATA = [name for name in ROWS if name != "env-rl"]  # which plays
+EXECUTED = ("reflect", "world-model")
 FLOAT, HALF = Precision(4, half=False), Precision(2, half=True)
 
 
@@ -78,8 +80,9 @@ def hollow(tmp_path_factory: pytest.TempPathFactory, base: Path) -> Path:
 
 def a_recipe(stored: Path, model: Path, out: Path, name: str, **changes: Any) -> dict[str, Any]:
     data = "trajectories" if name == "imitate" else "pairs"
+    file = "executed" if name in EXECUTED else data
     usual = {
-        "stage": name, "model": str(model), data: str(stored / f"{data}.parquet"), "history": 0,
+        "stage": name, "model": str(model), data: str(stored / f"{file}.parquet"), "history": 0,
         "output_dir": str(out / "run"), "per_device_train_batch_size": 8, "use_cpu": True,
         "bf16": False, "activation_checkpointing": False, "save_strategy": "no",
         "report_to": "none", "learning_rate": 1e-3, "disable_tqdm": True,
@@ -379,7 +382,16 @@ def test_rows_are_those_of_the_stage(
 ) -> None:
     told = a_recipe(stored, base, tmp_path, name)
     told |= {"max_trajectories": 5} if name == "imitate" else {"max_pairs": 9}
-    told |= {} if name in ("imitate", "act-rl", "warm-start") else {"flip_labels": 0.5}
+    told |= {"flip_labels": 0.5} if name in ("choice-sft", "dpo") else {}
+    if name == "reflect":
+        (tmp_path / "run").mkdir()
+        lines = [
+            {"task_id": pair.pair_id, "thoughts": "It is so."}
+            for pair in read_pairs(stored / "executed.parquet")
+        ]
+        text = "".join(f"{json.dumps(line)}\n" for line in lines)
+        (tmp_path / "run" / reflect.REFLECTIONS).write_text(text)
+        monkeypatch.setattr(reflect, "_write", lambda *_: None)
     if name == "critique":
         told |= {"flip_labels": 0.5, "reasoning": False}
     (only,) = stages(written(tmp_path, told), [])
@@ -408,10 +420,13 @@ def test_a_plan_reads_no_weights(
     told = a_recipe(stored, hollow, tmp_path, name)
     found = planned(tmp_path, told, gpu="h100")
     assert not found.wrong
-    assert not found.unknown
-    assert None not in (found.rows, found.memory, found.steps, found.seconds, found.saves)
     assert found.shape == shape_of(hollow)
-    assert found.work.learnt > 0
+    if name == "reflect":  # what is not written yet has no length
+        assert "reflections.jsonl is not written yet" in found.unknown[0]
+    else:
+        assert not found.unknown
+        assert None not in (found.rows, found.memory, found.steps, found.seconds, found.saves)
+        assert found.work.learnt > 0
     report = plan.run(PlanArguments(recipes=[str(tmp_path / "recipe.yaml")]))
     said = plan.words(report)
     assert f"act-train {name}" in said
@@ -563,7 +578,7 @@ def test_a_model_that_is_not_here_has_the_sizes_of_another(
 
 
 def test_adapters_are_planned(stored: Path, hollow: Path, base: Path, tmp_path: Path) -> None:
-    found = planned(tmp_path, a_recipe(stored, hollow, tmp_path, "imitate"), lora_rank=4)
+    found = planned(tmp_path, a_recipe(stored, hollow, tmp_path, "imitate", lora_rank=4))
     model = Qwen3ForCausalLM.from_pretrained(base)
     config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
     trained, all_ = get_peft_model(model, config).get_nb_trainable_parameters()
@@ -741,7 +756,6 @@ def test_what_is_wrong_is_told_after_the_table(
         ({"gpu": "h1000"}, "h100"),
         ({"utilisation": 0.0}, "utilisation"),
         ({"processes": 0}, "processes=0"),
-        ({"lora_rank": -1}, "lora_rank=-1"),
     ],
 )
 def test_options_that_are_refused(wrong: dict[str, Any], said: str) -> None:

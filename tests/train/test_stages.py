@@ -27,7 +27,18 @@ from trl import DPOConfig, GRPOConfig, SFTConfig
 
 from act_data.storage.tables import write_parquet
 from act_data.types import ContrastPair
-from act_train import act_rl, choice_sft, critique, dpo, imitate, reinforce, tiny, warm_start
+from act_train import (
+    act_rl,
+    choice_sft,
+    critique,
+    dpo,
+    imitate,
+    reflect,
+    reinforce,
+    tiny,
+    warm_start,
+    world_model,
+)
 from act_train import base as start
 from act_train.arguments.scratch import TinyArguments
 from act_train.arguments.training import (
@@ -37,6 +48,7 @@ from act_train.arguments.training import (
     ModelArguments,
     PairArguments,
     QuestionArguments,
+    ReflectArguments,
     RewardArguments,
     TrajectoryArguments,
 )
@@ -221,6 +233,22 @@ def _supervised(stage: Any, *arguments: Any, make: Callable[..., Any] = sft) -> 
     return train
 
 
+def _world_model(model: Path, stored: Path, out: Path, options: dict[str, Any]) -> object:
+    data = PairArguments(pairs=str(stored / "executed.parquet"), history=0)
+    return world_model.run(ModelArguments(model=str(model)), data, sft(out, **options))
+
+
+def _reflect(model: Path, stored: Path, out: Path, options: dict[str, Any]) -> object:
+    """With thoughts that lie there, as they do after a kill: a tiny model writes none of use."""
+    data = PairArguments(pairs=str(stored / "executed.parquet"), history=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reflect, "_thoughts", lambda text: f"I think of {len(text)} letters.")
+        return reflect.run(
+            ModelArguments(model=str(model)), data,
+            ReflectArguments(writer_tokens=2, writer_temperature=0.0), sft(out, **options),
+        )  # fmt: skip
+
+
 def _imitate(model: Path, stored: Path, out: Path, options: dict[str, Any]) -> object:
     data = TrajectoryArguments(trajectories=str(stored / "trajectories.parquet"), history=0)
     return imitate.run(ModelArguments(model=str(model)), data, sft(out, **options))
@@ -242,6 +270,8 @@ PLAIN, FLIPPED = QuestionArguments(), LabelArguments(flip_labels=0.25)
 REPEATED: dict[str, Trained] = {
     "warm-start": _supervised(warm_start, PLAIN),
     "imitate": _imitate,
+    "world-model": _world_model,
+    "reflect": _reflect,
     "choice-sft": _supervised(choice_sft, PLAIN, FLIPPED),
     "dpo": _supervised(dpo, FLIPPED, make=_preferences),
     "critique": _supervised(critique, PLAIN, FLIPPED, RewardArguments(), GATE, make=_groups),
@@ -271,6 +301,34 @@ def test_a_stage_ends_with_the_same_weights_again_and_after_a_kill(
     assert same(first, resumed)
     train(warmed, stored, other, {**saving, "seed": 1})
     assert not same(first, other)
+
+
+@pytest.mark.parametrize("stage", ["imitate", "dpo", "critique"])
+def test_adapters_are_trained_alone_and_end_in_the_weights(
+    stage: str, warmed: Path, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ModelArguments
+    monkeypatch.setattr(
+        f"{__name__}.ModelArguments", lambda **given: whole(**given, lora_rank=4, lora_alpha=8)
+    )
+    train = REPEATED[stage]
+    saving = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
+    straight, resumed = tmp_path / "a", tmp_path / "b"
+    train(warmed, stored, straight, saving)
+    before, after = weights(warmed), weights(straight)
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert before.keys() == after.keys()
+    assert changed == {name for name in before if "proj" in name}
+    assert not list(straight.glob("adapter*"))
+    assert (straight / "checkpoint-2" / "adapter_model.safetensors").is_file()
+    assert not (straight / "checkpoint-2" / "model.safetensors").exists()
+    assert json.loads((straight / "run.json").read_text())["arguments"]["lora_rank"] == 4
+    resumed.mkdir()
+    (straight / "checkpoint-2").rename(resumed / "checkpoint-2")
+    if stage == "critique":
+        (straight / "selected.json").rename(resumed / "selected.json")
+    train(warmed, stored, resumed, {**saving, "resume_from_checkpoint": "last"})
+    assert same(straight, resumed)
 
 
 def test_labels_made_wrong_are_counted_and_the_same_for_all_stages(
