@@ -5,8 +5,8 @@
     seeds: [0, 1, 2]                        # every stage once for each
     launch: zero3.yaml                      # training runs under accelerate with this
     stages:                                 # in order: the keys are those of the stage's recipe
-      act: {stage: critique, config: "{benchmark}_qwen3_8b_critique.yaml"}
-      il: {stage: imitate, config: "{benchmark}_qwen3_8b_imitate.yaml", model: "{act}"}
+      act: {stage: critique, config: "qwen3_8b_critique.yaml"}
+      il: {stage: imitate, config: "qwen3_8b_imitate.yaml", model: "{act}"}
     evaluate: ["{benchmark}_id_evaluate.yaml"]
     rows: {act: act, act+il: il}            # row of the report: the stage whose model is evaluated
 
