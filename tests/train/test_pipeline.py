@@ -164,7 +164,7 @@ def test_a_slip_is_found_before_anything_runs(
 
 @pytest.mark.parametrize(
     ("names", "trained", "rows"),
-    [(["act_v1.yaml"], 5, 5), (["act_v2.yaml"], 15, 5), (["act_v2.yaml", "controls.yaml"], 48, 10)],
+    [(["act_v1.yaml"], 5, 5), (["act_v2.yaml"], 15, 5), (["act_v2.yaml", "controls.yaml"], 57, 12)],
 )
 def test_the_pipelines_of_the_package_are_whole(
     names: list[str], trained: int, rows: int, stored: Path, tmp_path: Path
@@ -181,7 +181,7 @@ def test_the_pipelines_of_the_package_are_whole(
     assert {one.out for one in told} == {Path("runs/toy")}
     evaluated = [step for step in found if step.stage == "evaluate"]
     assert len(found) - len(evaluated) == trained
-    assert {step.row for step in evaluated} <= {*paper().methods}
+    assert {step.row for step in evaluated} <= {*paper().methods, "world-model+il"}
     assert len({step.row for step in evaluated}) == rows
     runs = 1 if names == ["act_v1.yaml"] else 3
     assert len(evaluated) == rows * runs * 2
