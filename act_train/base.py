@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def weights_of(model: ModelArguments, training: TrainingArguments) -> str:
     else:
         found = _fetched(model)
         name = found.name
-    _refuse_strange(model.model, found)
+    refuse_silent(model.model, _json(found / "config.json").get("architectures") or [])
+    _refuse_untalkative(model.model, found)
     _refuse_full_disk(_size(model, found), found, training, whole=not model.lora_rank)
     return name
 
@@ -96,13 +98,24 @@ def _fetched(model: ModelArguments) -> Path:
     return Path(found)
 
 
-def _refuse_strange(name: str, folder: Path) -> None:
-    kinds = _json(folder / "config.json").get("architectures") or []
+def refuse_silent(name: str, kinds: Sequence[str]) -> None:
+    """Refuse a model that writes no text: some can be made as one that does, with a random head.
+
+    Args:
+        name: of the model.
+        kinds: ``architectures`` of its configuration.
+
+    Raises:
+        RecipeError: none of them generates.
+    """
     if kinds and not any(kind.endswith(_GENERATES) for kind in kinds):
         raise RecipeError(
             f"model {name!r} is {kinds[0]}, which writes no text. Take a causal language model, "
             "such as Qwen/Qwen3-8B."
         )
+
+
+def _refuse_untalkative(name: str, folder: Path) -> None:
     beside = any(folder.glob("chat_template*"))
     if not (beside or _json(folder / "tokenizer_config.json").get("chat_template")):
         raise RecipeError(

@@ -36,6 +36,7 @@ RUNS = {
     "explorer": ["explorer"],
     "evaluation": ["evaluation"],
     "judges": ["judges"],
+    "nano": ["nano"],
     "shared-prefix": ["shared_prefix"],
     "experts-alfworld": ["experts"],
 }

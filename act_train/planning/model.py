@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from act_data.models import check_files
+from act_train.base import refuse_silent
 from act_train.errors import RecipeError
 
 _SMALL = ("config.json", "tokenizer*", "chat_template*", "vocab*", "merges.txt", "*.model",
           "special_tokens_map.json", "added_tokens.json")  # fmt: skip
-
-_GENERATES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def shape_of(folder: Path) -> Shape:
     """
     try:
         config: Any = AutoConfig.from_pretrained(folder)
-        _refuse_strange(folder, config.architectures or [])
+        refuse_silent(str(folder), config.architectures or [])
         with torch.device("meta"):
             model: Any = AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError, KeyError) as error:
@@ -120,15 +118,6 @@ def shape_of(folder: Path) -> Shape:
         context=getattr(text, "max_position_embeddings", None) or 0,
         stored=stored.itemsize if isinstance(stored, torch.dtype) else 4,
     )
-
-
-def _refuse_strange(folder: Path, kinds: Sequence[str]) -> None:
-    """Some models that write no text can be made as one that does, with a head that is random."""
-    if kinds and not any(kind.endswith(_GENERATES) for kind in kinds):
-        raise RecipeError(
-            f"{folder} holds a {kinds[0]}, which writes no text. Take a causal language model, "
-            "such as Qwen/Qwen3-8B."
-        )
 
 
 def with_adapters(shape: Shape, rank: int) -> Shape:
