@@ -74,11 +74,7 @@ def adapters(model: ModelArguments) -> LoraConfig | None:
     """
     if not model.lora_rank:
         return None
-    if is_deepspeed_zero3_enabled():
-        raise RecipeError(
-            f"lora_rank={model.lora_rank} and ZeRO stage 3: adapters could not be added to weights "
-            "that are shared out. Launch with zero2.yaml, or without DeepSpeed."
-        )
+    refuse_shared_out(model, zero3=is_deepspeed_zero3_enabled())
     return LoraConfig(
         r=model.lora_rank,
         lora_alpha=model.lora_alpha,
@@ -96,6 +92,19 @@ def _fetched(model: ModelArguments) -> Path:
             "Check the path, or make a small model: act-train tiny."
         ) from error
     return Path(found)
+
+
+def refuse_shared_out(model: ModelArguments, *, zero3: bool) -> None:
+    """Refuse adapters where no process holds the whole weights that they are added to at the end.
+
+    Raises:
+        RecipeError: ZeRO stage 3 shares them out.
+    """
+    if model.lora_rank and zero3:
+        raise RecipeError(
+            f"lora_rank={model.lora_rank} and ZeRO stage 3: adapters could not be added to weights "
+            "that are shared out. Launch with zero2.yaml, or without DeepSpeed."
+        )
 
 
 def refuse_silent(name: str, kinds: Sequence[str]) -> None:

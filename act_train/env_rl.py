@@ -54,6 +54,7 @@ from act_train.turns import conversing, length_of_turn
 
 logger = logging.getLogger(__name__)
 
+ZERO3 = "DeepSpeed ZeRO-3"
 _PLAY = "Teach it to play first: act-train imitate; or start from an instruct model."
 _MEASURES = ("rewards/", "reward", "frac_reward_zero_std", "tools/", "episodes/", "completions/")
 
@@ -248,7 +249,7 @@ def _refuse(training: GRPOConfig) -> None:
         )
     refuse_batches(training)
     together = {
-        "DeepSpeed ZeRO-3": is_deepspeed_zero3_enabled(),
+        ZERO3: is_deepspeed_zero3_enabled(),
         "FSDP": is_fsdp_enabled() or bool(training.fsdp),
         "vllm_mode: server": training.use_vllm and training.vllm_mode == "server",
         "vllm_tensor_parallel_size above 1": training.use_vllm
@@ -256,11 +257,16 @@ def _refuse(training: GRPOConfig) -> None:
     }
     found = next((name for name, is_used in together.items() if is_used), None)
     if found and training.world_size > 1:
-        raise RecipeError(
-            f"with {found}, {training.world_size} processes must generate together, but their "
-            "episodes differ in their turns: they would wait for each other for ever. Take ZeRO-2 "
-            "(accelerate/zero2.yaml), and vllm_mode: colocate with vllm_tensor_parallel_size: 1."
-        )
+        raise RecipeError(waiting(found, training.world_size))
+
+
+def waiting(found: str, processes: int) -> str:
+    """Why processes cannot play together."""
+    return (
+        f"with {found}, {processes} processes must generate together, but their "
+        "episodes differ in their turns: they would wait for each other for ever. Take ZeRO-2 "
+        "(accelerate/zero2.yaml), and vllm_mode: colocate with vllm_tensor_parallel_size: 1."
+    )
 
 
 def _template_options(training: GRPOConfig) -> dict[str, Any]:

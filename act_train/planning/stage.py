@@ -13,6 +13,8 @@ from typing import Any
 from act_data.errors import DataNotFound, ModelNotFound
 from act_envs.errors import ActError, AssetsNotFound, MissingExtra
 from act_train.arguments.training import CritiqueArguments, ModelArguments
+from act_train.base import refuse_shared_out
+from act_train.env_rl import ZERO3, waiting
 from act_train.errors import RecipeError
 from act_train.planning import work
 from act_train.planning.arguments import PlanArguments
@@ -45,6 +47,7 @@ def plan(planned: Planned, arguments: PlanArguments) -> Plan:
     if found.generates:
         refuse_batches(found.training)
         found.shares = _shares(found)
+    _look_at_launch(found, options[0])
     tokenizer = _look_at_model(found, options[0], arguments)
     rows = _look_at_data(found, options)
     if rows and tokenizer is not None and "prompt" in rows[0][0]:
@@ -54,6 +57,17 @@ def plan(planned: Planned, arguments: PlanArguments) -> Plan:
     if found.shape:
         _weigh(found, found.shape, arguments)
     return found
+
+
+def _look_at_launch(found: Plan, model: ModelArguments) -> None:
+    """What cannot be done by processes that share the weights out."""
+    zero3 = found.launch.zero == 3
+    try:
+        refuse_shared_out(model, zero3=zero3)
+    except RecipeError as error:
+        found.wrong.append(str(error))
+    if zero3 and found.launch.processes > 1 and found.planned.stage == "env-rl":
+        found.wrong.append(waiting(ZERO3, found.launch.processes))
 
 
 def _look_at_model(found: Plan, model: ModelArguments, arguments: PlanArguments) -> Any:
