@@ -43,7 +43,7 @@ def weights_of(model: ModelArguments, training: TrainingArguments) -> str:
             or the disk has no room for what the run saves. Nothing large has been read or fetched
             by then.
     """
-    folder = Path(model.model)
+    folder = Path(model.source)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise RecipeError(f"{folder} holds no model: config.json is missing.")
@@ -52,8 +52,8 @@ def weights_of(model: ModelArguments, training: TrainingArguments) -> str:
     else:
         found = _fetched(model)
         name = found.name
-    refuse_silent(model.model, _json(found / "config.json").get("architectures") or [])
-    _refuse_untalkative(model.model, found)
+    refuse_silent(model.source, _json(found / "config.json").get("architectures") or [])
+    _refuse_untalkative(model.source, found)
     _refuse_full_disk(_size(model, found), found, training, whole=not model.lora_rank)
     return name
 
@@ -66,7 +66,7 @@ def init_kwargs(model: ModelArguments, training: Any) -> dict[str, Any] | None:
     return {**(given if isinstance(given, dict) else {}), "revision": model.revision}
 
 
-def adapters(model: ModelArguments) -> LoraConfig | None:
+def adapters(model: ModelArguments, training: TrainingArguments) -> LoraConfig | None:
     """What is trained in place of all weights (LoRA, arXiv 2106.09685), if anything.
 
     Raises:
@@ -74,7 +74,8 @@ def adapters(model: ModelArguments) -> LoraConfig | None:
     """
     if not model.lora_rank:
         return None
-    refuse_shared_out(model, zero3=is_deepspeed_zero3_enabled())
+    found = "ZeRO stage 3" if is_deepspeed_zero3_enabled() else "FSDP" if training.fsdp else ""
+    refuse_shared_out(model, found)
     return LoraConfig(
         r=model.lora_rank,
         lora_alpha=model.lora_alpha,
@@ -85,7 +86,7 @@ def adapters(model: ModelArguments) -> LoraConfig | None:
 
 def _fetched(model: ModelArguments) -> Path:
     try:
-        found = snapshot_download(model.model, revision=model.revision, allow_patterns=[*_SMALL])
+        found = snapshot_download(model.source, revision=model.revision, allow_patterns=[*_SMALL])
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         raise RecipeError(
             f"model {model.model!r} is no folder here and cannot be had from the Hub. "
@@ -94,16 +95,20 @@ def _fetched(model: ModelArguments) -> Path:
     return Path(found)
 
 
-def refuse_shared_out(model: ModelArguments, *, zero3: bool) -> None:
+def refuse_shared_out(model: ModelArguments, found: str) -> None:
     """Refuse adapters where no process holds the whole weights that they are added to at the end.
 
+    Args:
+        model: may have adapters.
+        found: what shares weights out, if anything.
+
     Raises:
-        RecipeError: ZeRO stage 3 shares them out.
+        RecipeError: it does.
     """
-    if model.lora_rank and zero3:
+    if model.lora_rank and found:
         raise RecipeError(
-            f"lora_rank={model.lora_rank} and ZeRO stage 3: adapters could not be added to weights "
-            "that are shared out. Launch with zero2.yaml, or without DeepSpeed."
+            f"lora_rank={model.lora_rank} and {found}: adapters could not be added to weights that "
+            "are shared out. Launch with zero2.yaml, or without any."
         )
 
 
@@ -158,17 +163,18 @@ def _refuse_full_disk(size: int, folder: Path, training: TrainingArguments, *, w
         raise RecipeError(
             f"{place} has {free / 1e9:.1f} GB free, and this run saves at least "
             f"{needed / 1e9:.1f} GB: the model ({model / 1e9:.1f}) and {kept} checkpoints. Free "
-            "some, choose another output_dir, or set save_total_limit: 1 or save_only_model: true."
+            "some, or choose another output_dir"
+            + (", or set save_total_limit: 1 or save_only_model: true." if kept else ".")
         )
 
 
 def _size(model: ModelArguments, folder: Path) -> int:
     """Bytes of the weights, 0 where nobody can tell."""
     here = sum(path.stat().st_size for path in folder.iterdir() if path.suffix in _WEIGHTS)
-    if here or folder == Path(model.model):
+    if here or folder == Path(model.source):
         return here
     try:
-        about = HfApi().model_info(model.model, revision=folder.name, files_metadata=True)
+        about = HfApi().model_info(model.source, revision=folder.name, files_metadata=True)
     except (HfHubHTTPError, OSError, http_error()):
         return 0
     files = about.siblings or []

@@ -24,6 +24,7 @@ from act_data.splits import check_split, made_from
 from act_data.storage.schema import DECODERS
 from act_data.storage.tables import read_pairs, read_trajectories
 from act_data.types import ContrastPair, Trajectory
+from act_train.arguments.training import PairArguments
 from act_train.errors import RecipeError, TrainingData
 
 Record = TypeVar("Record", ContrastPair, Trajectory)
@@ -94,28 +95,6 @@ def load_trajectories(
     )
 
 
-def load_executed(
-    source: str,
-    allow_split: Sequence[str] = (),
-    *,
-    split: str | None = None,
-    subset: str | None = None,
-) -> list[ContrastPair]:
-    """The pairs of :func:`load_pairs` both of whose actions were executed.
-
-    Raises:
-        TrainingData: none was; and as :func:`load_pairs`.
-    """
-    pairs = load_pairs(source, allow_split, split=split, subset=subset)
-    executed = [pair for pair in pairs if pair.verification is not None]
-    if not executed:
-        raise TrainingData(
-            f"none of the {len(pairs)} pairs of {source} was executed, and this stage learns from "
-            "what the actions gave. Run act-data verify on them."
-        )
-    return executed
-
-
 def split_by_task(records: Sequence[Record], share: float) -> tuple[list[Record], list[Record]]:
     """Hold out whole tasks, so that nothing of a held-out task is ever trained on.
 
@@ -149,6 +128,26 @@ def split_by_task(records: Sequence[Record], share: float) -> tuple[list[Record]
         [r for r in records if made_from(r.task_id, r.origin) not in held],
         [r for r in records if made_from(r.task_id, r.origin) in held],
     )
+
+
+def executed_parts(data: PairArguments) -> tuple[list[ContrastPair], list[ContrastPair]]:
+    """The pairs both of whose actions were executed: to train on, and to measure on.
+
+    Args:
+        data: ``max_pairs`` limits both.
+
+    Raises:
+        TrainingData: none was executed; and as :func:`load_pairs`.
+    """
+    pairs = load_pairs(data.pairs, data.allow_split, split=data.split, subset=data.subset)
+    executed = [pair for pair in pairs if pair.verification is not None]
+    if not executed:
+        raise TrainingData(
+            f"none of the {len(pairs)} pairs of {data.pairs} was executed, and this stage is about "
+            "what the actions gave. Run act-data verify on them."
+        )
+    train, held = split_by_task(executed, data.validation_share)
+    return spread(train, data.max_pairs), spread(held, data.max_pairs)
 
 
 def spread(records: Sequence[Item], limit: int | None) -> list[Item]:

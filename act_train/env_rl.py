@@ -106,7 +106,7 @@ def run(model: ModelArguments, data: EnvRlArguments, training: GRPOConfig) -> di
     _refuse(training)
     weights = weights_of(model, training)
     tokenizer = AutoTokenizer.from_pretrained(
-        model.model, revision=model.revision or "main", padding_side="left", truncation_side="left"
+        model.source, revision=model.revision or "main", padding_side="left", truncation_side="left"
     )
     playing = conversing(tokenizer, _template_options(training))
     options = TaskOptions(
@@ -125,13 +125,13 @@ def run(model: ModelArguments, data: EnvRlArguments, training: GRPOConfig) -> di
         ]  # fmt: skip
         training.model_init_kwargs = init_kwargs(model, training)
         trainer = PlayingTrainer(
-            model.model,
+            model.source,
             reward_funcs=list(REWARDS),
             args=training,
             train_dataset=Dataset.from_list(rows),
             eval_dataset=Dataset.from_list(held),
             processing_class=playing,
-            peft_config=adapters(model),
+            peft_config=adapters(model, training),
             environment_factory=opened,
             tokenizer=tokenizer,
         )

@@ -83,11 +83,11 @@ def fit(
     training.model_init_kwargs = init_kwargs(model, training)
     make: Any = trainer_type
     trainer: SFTTrainer | DPOTrainer = make(
-        model.model,
+        model.source,
         args=training,
         train_dataset=Dataset.from_list(list(train)),
         eval_dataset=Dataset.from_list(list(held)) if held else None,
-        peft_config=adapters(model),
+        peft_config=adapters(model, training),
     )
     show_progress(trainer)
     _refuse_cut_answers(trainer, len(train), training.max_length)

@@ -38,7 +38,7 @@ from act_data.storage.files import write_json
 from act_data.types import AgentState, ContrastPair
 from act_envs.types import Task
 from act_train.arguments.measuring import JudgeArguments, JudgedPairArguments
-from act_train.arguments.training import ModelArguments, PairArguments
+from act_train.arguments.training import JudgedModelArguments, PairArguments
 from act_train.data import spread
 from act_train.errors import RecipeError
 from act_train.evaluation.results import opened
@@ -59,7 +59,7 @@ _BLANK = AgentState("", "")
 
 
 def run(
-    model: ModelArguments, data: JudgedPairArguments, arguments: JudgeArguments
+    model: JudgedModelArguments, data: JudgedPairArguments, arguments: JudgeArguments
 ) -> dict[str, Any]:
     """Judge the pairs, or go on with it, and write the result.
 
@@ -74,11 +74,11 @@ def run(
         TrainingData: there is no pair to judge, the model was trained on it, or it is too long.
     """
     check_installed()
-    stages = lineage(model.model)
+    stages = lineage(model.source)
     history, share = _as_trained(stages, data, arguments.part)
     pairs = spread(chosen_pairs(data, stages, arguments.part, share), data.max_pairs)
     judge = ModelJudge(
-        model.model,
+        model.source,
         model.revision,
         history=history,
         reasoning=(reasoning := reasons(stages)),

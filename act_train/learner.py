@@ -32,7 +32,7 @@ class Learner:
         tokenizer: Any = AutoTokenizer.from_pretrained(model)
         self._model: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
         self._encoder, self._decode = Encoder(tokenizer), tokenizer.decode
-        (self._line,) = self._encoder.tokens("\n")
+        self._ends = {*self._encoder.tokens("\n"), tokenizer.eos_token_id}
         self._limit = limit
         self.begin("")
 
@@ -53,7 +53,7 @@ class Learner:
             return ""
         logits = self._read(self._new)
         self._new, said = [], list[int]()
-        while len(said) < _LONGEST and (token := int(logits.argmax())) != self._line:
+        while len(said) < _LONGEST and (token := int(logits.argmax())) not in self._ends:
             said.append(token)
             logits = self._read([token])
         if said:

@@ -25,7 +25,7 @@ from act_envs import __version__
 from act_train.errors import RecipeError
 from act_train.rows import Row, fingerprint
 
-_LIBRARIES = ("torch", "transformers", "trl", "datasets", "accelerate", "tokenizers")
+_LIBRARIES = ("torch", "transformers", "trl", "datasets", "accelerate", "tokenizers", "peft")
 ELSEWHERE = ("output_dir", "logging_dir", "resume_from_checkpoint")  # where, not what
 # How a run is watched and kept, and not what it learns: free to change when it goes on.
 WATCHING = ("save_", "logging_", "log_", "eval_", "hub_", "push_to_hub", "trackio_")
@@ -37,7 +37,12 @@ AROUND = (
     "local_rank",
     "load_best_model_at_end",
 )
-_PATHS = ("model", "pairs", "trajectories")  # "weights" and "data" say what lies there
+_PATHS = (
+    "model",
+    "pairs",
+    "trajectories",
+    "reflections",
+)  # "weights" and "data" say what lies there
 _RUN = "run.json"
 
 
@@ -67,7 +72,7 @@ def write_run(
     folder = Path(str(training.output_dir))
     own = {k: v for one in arguments for k, v in dataclasses.asdict(one).items()}
     chosen = {k: v for k, v in training.to_dict().items() if k not in ELSEWHERE}
-    _refuse_overwriting(str(own.get("model", "")), folder)
+    refuse_overwriting(str(own.get("model", "")), folder)
     if not 0 <= training.seed < 2**32:  # what numpy's generator takes, which transformers seeds
         raise RecipeError(f"seed={training.seed} must lie between 0 and {2**32 - 1}.")
     run = {
@@ -111,7 +116,12 @@ def _manifest(path: Path) -> dict[str, Any]:
     return found
 
 
-def _refuse_overwriting(model: str, folder: Path) -> None:
+def refuse_overwriting(model: str, folder: Path) -> None:
+    """Refuse to write a model over the one that it starts from.
+
+    Raises:
+        RecipeError: both folders are the same.
+    """
     if model and Path(model).is_dir() and Path(model).resolve() == folder.resolve():
         raise RecipeError(
             f"model and output_dir are the same folder, {folder}: the run would overwrite the "
@@ -153,8 +163,12 @@ def finish(trainer: Trainer, metrics: Mapping[str, float]) -> None:
         metrics: what the stage reports.
     """
     folder = Path(str(trainer.args.output_dir))
+    card = folder / "README.md"  # peft would write into one that somebody keeps there
+    kept = card.read_bytes() if card.is_file() else None
     trainer.save_model(str(folder))
     _merge_adapters(trainer, folder)
+    if kept is not None and trainer.is_world_process_zero():
+        card.write_bytes(kept)
     if trainer.is_world_process_zero():
         write_json(folder / "metrics.json", metrics)
         lines = [json.dumps(line, sort_keys=True) for line in trainer.state.log_history]
@@ -170,7 +184,7 @@ def _merge_adapters(trainer: Trainer, folder: Path) -> None:
         return
     model.merge_and_unload().save_pretrained(folder)
     for name in ("adapter_config.json", "adapter_model.safetensors", "README.md"):
-        (folder / name).unlink(missing_ok=True)
+        (folder / name).unlink()
 
 
 def checkpoint(training: TrainingArguments) -> str | None:

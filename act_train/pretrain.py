@@ -55,6 +55,7 @@ from act_train.corpus import Corpus
 from act_train.documents import Document
 from act_train.errors import RecipeError
 from act_train.learner import Learner
+from act_train.manifest import refuse_overwriting
 from act_train.packing import ATTENTION, TARGET, Batch, Batches, Encoder, predictions
 from act_train.probes import Probes, copy_probe, measure
 from act_train.scratch import make_model, make_tokenizer
@@ -85,8 +86,9 @@ def run(arguments: PretrainArguments) -> dict[str, Any]:
     if arguments.bf16 and device.type == "cpu":
         raise RecipeError("bf16 needs a GPU, and there is none here. Set bf16: false.")
     folder = Path(arguments.out)
-    folder.mkdir(parents=True, exist_ok=True)
     start, weights = find_model(arguments.model, None) if arguments.model else (None, "")
+    refuse_overwriting(str(start or ""), folder)
+    folder.mkdir(parents=True, exist_ok=True)
     record = _record(arguments, weights)
     _refuse_another_run(folder, record)
     corpus = Corpus(
@@ -96,11 +98,10 @@ def run(arguments: PretrainArguments) -> dict[str, Any]:
     if start:
         tokenizer, model = _loaded(start)
     else:
-        tokenizer = _tokenizer(folder, corpus, arguments.vocabulary)
+        vocabulary, hidden, layers = arguments.sizes()
+        tokenizer = _tokenizer(folder, corpus, vocabulary)
         corpus.close()  # it is opened again where batches are made
-        model = make_model(
-            tokenizer, hidden=arguments.hidden, layers=arguments.layers, seed=arguments.seed
-        )
+        model = make_model(tokenizer, hidden=hidden, layers=layers, seed=arguments.seed)
     model.set_attn_implementation(ATTENTION)
     cast(torch.nn.Module, model).to(device)
     optimizers = _optimizers(model, arguments)
@@ -222,11 +223,10 @@ def _record(arguments: PretrainArguments, weights: str) -> dict[str, Any]:
     """What ``run.json`` says: all that determines the run, and no place and no time."""
     libraries = ("numpy", "torch", "transformers", "tokenizers")
     chosen = {k: v for k, v in dataclasses.asdict(arguments).items() if k != "out"}
-    if weights:
-        chosen["model"] = weights
     return {
         "stage": "pretrain",
-        "arguments": chosen,
+        "arguments": {name: value for name, value in chosen.items() if value is not None},
+        "weights": weights,
         "prompt_version": PROMPT_VERSION,
         "versions": {"act-train": __version__, **{name: version(name) for name in libraries}},
     }
@@ -243,7 +243,7 @@ def _refuse_another_run(folder: Path, record: dict[str, Any]) -> None:
 
 
 def _essence(record: dict[str, Any]) -> dict[str, Any]:
-    chosen = {k: v for k, v in record["arguments"].items() if k not in _FREE}
+    chosen = {k: v for k, v in record["arguments"].items() if k not in (*_FREE, "model")}
     return {**record, "arguments": chosen}
 
 

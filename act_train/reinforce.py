@@ -74,12 +74,12 @@ def reinforce(
     training.model_init_kwargs = init_kwargs(model, training)
     witness = Witness(places=sorted({row.get("expert_position", 0) for row in [*train, *held]}))
     trainer = SharedPrefixGRPOTrainer(
-        model.model,
+        model.source,
         reward_funcs=witness.rewards,
         args=training,
         train_dataset=Dataset.from_list(list(train)),
         eval_dataset=Dataset.from_list(list(held)),
-        peft_config=adapters(model),
+        peft_config=adapters(model, training),
     )
     witness.begun = _begun(trainer, held[0])
     show_progress(trainer)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from transformers import GenerationConfig
 
 from act_data.models import engine_of, load_model, model_name, split_revision
 from act_data.policies.base import Query, Sample
@@ -44,6 +45,11 @@ class LikeliestAdmissible:
         self.engine: dict[str, Any] = engine_of(self._model)
         self.sampling: dict[str, Any] = {"history": history, "repeat_penalty": repeat_penalty}
         self._history, self._penalty = history, repeat_penalty
+        # And not what the model came with, which may punish repeats.
+        self._likeliest = GenerationConfig(
+            max_new_tokens=_LONGEST, do_sample=False, pad_token_id=self._tokenizer.pad_token_id,
+            eos_token_id=self._tokenizer.eos_token_id,
+        )  # fmt: skip
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         """The ``k`` best actions of every query, the first again where there are fewer."""
@@ -81,9 +87,11 @@ class LikeliestAdmissible:
         begun = [*prompt, *self._tokenizer(start, add_special_tokens=False)["input_ids"]]
         ids = torch.tensor([begun], device=self._model.device)
         found = self._model.generate(
-            ids, attention_mask=torch.ones_like(ids), max_new_tokens=_LONGEST, do_sample=False,
+            ids, attention_mask=torch.ones_like(ids), generation_config=self._likeliest,
             stop_strings=[CLOSE_TAG], tokenizer=self._tokenizer,
         )  # fmt: skip
-        words = self._tokenizer.decode(found[0, len(begun) :], skip_special_tokens=True)
+        # Tags may be special tokens, which would be left out.
+        words = self._tokenizer.decode(found[0, len(begun) :], skip_special_tokens=False)
+        words = "".join(words.partition(CLOSE_TAG)[:2])
         said, _ = read_answer(start + words)
         return said if said and said.startswith(f"{head}[") and said.endswith(f"]{tail}") else None

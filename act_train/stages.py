@@ -23,12 +23,14 @@ from act_train.arguments.training import (
     CritiqueArguments,
     EnvRlArguments,
     GateArguments,
+    JudgedModelArguments,
     LabelArguments,
     ModelArguments,
     PairArguments,
     QuestionArguments,
-    ReflectArguments,
+    ReflectionsArguments,
     RewardArguments,
+    ThoughtArguments,
     TrajectoryArguments,
 )
 from act_train.planning.arguments import PlanArguments
@@ -93,10 +95,16 @@ STAGES = {
         (ModelArguments, PairArguments, LabelArguments),
         "DPOConfig",
     ),
+    "reflections": Stage(
+        "write thoughts about what both actions of executed pairs gave (Early Experience)",
+        "reflections",
+        (PairArguments, ReflectionsArguments),
+        words=True,
+    ),
     "reflect": Stage(
-        "imitate with thoughts written from what both actions of a pair gave (Early Experience)",
+        "learn such thoughts and expert actions (SFT on executed pairs; Early Experience)",
         "reflect",
-        (ModelArguments, PairArguments, ReflectArguments),
+        (ModelArguments, PairArguments, ThoughtArguments),
         "SFTConfig",
     ),
     "world-model": Stage(
@@ -131,7 +139,7 @@ STAGES = {
     "judge": Stage(
         "measure how well a model tells expert actions from alternatives",
         "judge",
-        (ModelArguments, JudgedPairArguments, JudgeArguments),
+        (JudgedModelArguments, JudgedPairArguments, JudgeArguments),
         words=True,
     ),
     "evaluate": Stage(

@@ -16,7 +16,7 @@ from __future__ import annotations
 from trl import SFTConfig  # pyright: ignore[reportPrivateImportUsage]
 
 from act_train.arguments.training import ModelArguments, PairArguments
-from act_train.data import load_executed, split_by_task, spread
+from act_train.data import executed_parts
 from act_train.imitate import fit
 from act_train.rows import outcome_rows
 
@@ -27,13 +27,5 @@ def run(model: ModelArguments, data: PairArguments, training: SFTConfig) -> dict
     Returns:
         What ``metrics.json`` holds: TRL's numbers, ``eval_`` ones on the held-out tasks.
     """
-    pairs = load_executed(data.pairs, data.allow_split, split=data.split, subset=data.subset)
-    train, held = split_by_task(pairs, data.validation_share)
-    return fit(
-        "world-model",
-        model,
-        training,
-        [model, data],
-        outcome_rows(spread(train, data.max_pairs), history=data.history),
-        outcome_rows(held, history=data.history),
-    )
+    train, held = (outcome_rows(part, history=data.history) for part in executed_parts(data))
+    return fit("world-model", model, training, [model, data], train, held)

@@ -47,9 +47,9 @@ class PretrainArguments:
     seed: int = option(0, "Seed of the weights and of all that is played.")
     model: str = option("", "Model to go on from, a folder or act-nano; else weights are random.")
     led: float = option(0.0, "Share of the episodes that model itself plays, helped (DAgger).")
-    vocabulary: int = option(1024, "Size of the vocabulary; not used with a model.")
-    hidden: int = option(128, "Width, a multiple of 64; not used with a model.")
-    layers: int = option(5, "Depth; not used with a model.")
+    vocabulary: int | None = option(None, "Size of the vocabulary; 1024, or that of model.")
+    hidden: int | None = option(None, "Width, a multiple of 64; 128, or that of model.")
+    layers: int | None = option(None, "Depth; 5, or that of model.")
     steps: int = option(1000, "Optimizer steps, one batch each.")
     batch_tokens: int = option(4096, "Tokens of a batch, at most.")
     max_length: int = option(2048, "Tokens of a document; what goes beyond is left out.")
@@ -67,7 +67,6 @@ class PretrainArguments:
         need(self.out, "out")
         at_least(
             1,
-            layers=self.layers,
             steps=self.steps,
             warmup_steps=self.warmup_steps,
             probe_steps=self.probe_steps,
@@ -76,13 +75,31 @@ class PretrainArguments:
         at_least(0, workers=self.workers)
         at_least(64, max_length=self.max_length)
         at_least(self.max_length, batch_tokens=self.batch_tokens)
-        check_size(self.vocabulary, self.hidden)
+        if self.model:
+            for name in ("vocabulary", "hidden", "layers"):
+                if (value := getattr(self, name)) is not None:
+                    raise RecipeError(
+                        f"{name}={value} is for a model from scratch; {self.model!r} has its own. "
+                        "Leave one of them out."
+                    )
+        else:
+            vocabulary, hidden, layers = self.sizes()
+            check_size(vocabulary, hidden)
+            at_least(1, layers=layers)
         if self.led and not self.model:
             raise RecipeError(f"led={self.led} needs a model that plays. Set model: FOLDER.")
         for name in ("reading", "asked", "decay", "led"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise RecipeError(f"{name}={value} must lie in [0, 1].")
         self.played()
+
+    def sizes(self) -> tuple[int, int, int]:
+        """Vocabulary, width and depth of a model from scratch."""
+        return (
+            1024 if self.vocabulary is None else self.vocabulary,
+            128 if self.hidden is None else self.hidden,
+            5 if self.layers is None else self.layers,
+        )
 
     def played(self) -> dict[str, dict[str, Any]]:
         """What is played: for each environment its share and arguments of ``gym.make``."""

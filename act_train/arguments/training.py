@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from act_data.models import NANO
-from act_data.models import packaged as packaged_model
+from act_data.models import NANO, packaged
 from act_envs.errors import nearest
 from act_train.arguments.fields import at_least, check_split, check_subset, need, option
 from act_train.errors import RecipeError
@@ -14,11 +13,26 @@ MAX_CANDIDATES = 8
 
 
 @dataclass
-class ModelArguments:
-    """Which model a stage starts from."""
+class JudgedModelArguments:
+    """Which model."""
 
     model: str = option("", "Folder of a model, its id on the Hub, or act-nano.")
     revision: str | None = option(None, "Branch, tag or commit of a model on the Hub.")
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise RecipeError("no model is given. Set model: PATH, or make one: act-train tiny.")
+
+    @property
+    def source(self) -> str:
+        """Its folder, or its id on the Hub."""
+        return str(packaged(NANO)) if self.model == NANO else self.model
+
+
+@dataclass
+class ModelArguments(JudgedModelArguments):
+    """Which model a stage starts from, and what of it is trained."""
+
     lora_rank: int = option(
         0,
         "Train adapters of this rank on all linear layers (LoRA), and add them to the weights at "
@@ -27,12 +41,9 @@ class ModelArguments:
     lora_alpha: int = option(32, "What adapters give is multiplied by this over the rank.")
 
     def __post_init__(self) -> None:
-        if not self.model:
-            raise RecipeError("no model is given. Set model: PATH, or make one: act-train tiny.")
+        super().__post_init__()
         at_least(0, lora_rank=self.lora_rank)
         at_least(1, lora_alpha=self.lora_alpha)
-        if self.model == NANO:
-            self.model = str(packaged_model(NANO))
 
 
 @dataclass
@@ -177,21 +188,31 @@ class CritiqueArguments(GateArguments):
 
 
 @dataclass
-class ReflectArguments:
-    """Who writes the thoughts that a model is to learn, and how."""
+class ReflectionsArguments:
+    """Who writes the thoughts that a model is to learn, and where."""
 
-    writer: str = option(
-        "", "transformers:PATH_OR_HUB_ID, vllm:... or openai:MODEL; the model itself by default."
-    )
-    writer_tokens: int = option(512, "Tokens of a reflection, at most.")
-    writer_temperature: float = option(1.0, "Of the sampling; 0 takes the likeliest tokens.")
-    writer_thinking: bool = option(False, "Let the writer reason first; that is not learnt.")
+    output: str = option("", "File of reflections (JSON lines); one that exists is continued.")
+    writer: str = option("", "transformers:PATH_OR_HUB_ID, vllm:PATH_OR_HUB_ID or openai:MODEL.")
+    max_new_tokens: int = option(512, "Tokens of a reflection, at most.")
+    temperature: float = option(1.0, "Of the sampling; 0 takes the likeliest tokens.")
+    thinking: bool = option(False, "Let the writer reason first; that is not learnt.")
     base_url: str | None = option(None, "Where an openai: writer is served.")
+    seed: int = option(0, "Seed of the sampling.")
 
     def __post_init__(self) -> None:
-        at_least(1, writer_tokens=self.writer_tokens)
-        if self.writer_temperature < 0:
-            raise RecipeError(f"writer_temperature={self.writer_temperature} must be at least 0.")
+        need(self.output, "output")
+        need(self.writer, "writer")
+        at_least(1, max_new_tokens=self.max_new_tokens)
+
+
+@dataclass
+class ThoughtArguments:
+    """Which thoughts are learnt."""
+
+    reflections: str = option("", "File of reflections (act-train reflections).")
+
+    def __post_init__(self) -> None:
+        need(self.reflections, "reflections")
 
 
 @dataclass

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from act_data.models import packaged
 from act_data.types import ContrastPair
 from act_envs.errors import ActError
 from act_envs.types import Task
@@ -35,7 +36,7 @@ def lineage(model: str) -> list[Stage]:
     """
     stages: list[Stage] = []
     seen: set[Path] = set()
-    while model and (folder := Path(model).resolve()) not in seen:
+    while model and (folder := packaged(model).resolve()) not in seen:
         seen.add(folder)  # a folder may have been trained over: no stage starts from itself
         if found := recorded(folder):
             stages.append(found)

@@ -27,10 +27,11 @@ from act_train.pipelines.reading import Pipeline, Told, filled, named
 from act_train.recipe import find, load
 from act_train.stages import STAGES
 
-_MODELS = ("model", "policy")
-_DATA = ("pairs", "trajectories", "texts", "questions")
+_MODELS = ("model", "policy", "writer")
+_DATA = ("pairs", "trajectories", "texts", "questions", "reflections")
 _OUTPUT = {
     "tiny": ("out", ""), "pretrain": ("out", ""), "judge": ("output", "judge.json"),
+    "reflections": ("output", "reflections.jsonl"),
     "evaluate": ("output", "results.jsonl"), "reason": ("output", "results.jsonl"),
 }  # fmt: skip
 _TRAINED = ("output_dir", "")  # what stages with a configuration of TRL call their folder
@@ -168,7 +169,8 @@ def _lying(where: str, key: str, value: Any, options: Told) -> Any:
         return [_lying(where, key, one, options) for one in value]
     if not isinstance(value, str) or not value:
         return value
-    scheme, colon, target = value.rpartition(":") if key == "policy" else ("", "", value)
+    player = key in ("policy", "writer")
+    scheme, colon, target = value.rpartition(":") if player else ("", "", value)
     path = Path(target).expanduser()
     if path.exists():
         return f"{scheme}{colon}{_content(path)}"

@@ -19,9 +19,9 @@ def saved(
 ) -> tuple[int, float]:
     """How many checkpoints lie side by side at most, and the bytes of all that is saved.
 
-    A checkpoint holds the weights that are trained and two moments of each, in their precision.
-    With DeepSpeed it holds the moments and the weights in float32, and with ZeRO below 3 the
-    weights of the module once more.
+    A checkpoint holds the weights that are trained and two moments of each, in their precision; the
+    model that is saved in the end holds all weights. With DeepSpeed a checkpoint holds the moments
+    and the weights in float32, and with ZeRO below 3 the weights of the module once more.
 
     Args:
         shape: of the model.
@@ -30,13 +30,15 @@ def saved(
         training: TRL's configuration.
         steps: of the run; None where nobody knows.
     """
-    model = shape.trainable * (2 if launch.deepspeed and precision.half else precision.weights)
-    optimizer = 2 * model
+    bytes_ = 2 if launch.deepspeed and precision.half else precision.weights
+    trained = shape.trainable * bytes_
+    optimizer = 2 * trained
     if launch.deepspeed:
-        optimizer = 12 * shape.trainable + (model if launch.zero < 3 else 0)
-    each = model + (0 if training.save_only_model else optimizer)
+        optimizer = 12 * shape.trainable + (trained if launch.zero < 3 else 0)
+    each = trained + (0 if training.save_only_model else optimizer)
+    adapters = shape.trainable if shape.trainable < shape.parameters else 0
     count = _count(training, steps)
-    return count, model + count * each  # the model is saved in the end
+    return count, (shape.parameters - adapters) * bytes_ + count * each
 
 
 def free(output_dir: str) -> tuple[Path, int]:

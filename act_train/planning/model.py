@@ -11,7 +11,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from act_data.models import check_files
+from act_data.models import check_files, packaged
 from act_train.base import refuse_silent
 from act_train.errors import RecipeError
 
@@ -67,7 +67,7 @@ def folder_of(model: str, revision: str | None) -> Path | None:
     Raises:
         RecipeError: the folder holds no model.
     """
-    folder = Path(model).expanduser()
+    folder = packaged(model)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise RecipeError(f"{folder} holds no model: config.json is missing.")

@@ -6,12 +6,10 @@ A test holds each of these beside its stage.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from transformers import TrainingArguments
 
-from act_data.errors import DataNotFound
 from act_data.options import TaskOptions
 from act_data.types import ContrastPair
 from act_train.arguments.training import (
@@ -22,15 +20,14 @@ from act_train.arguments.training import (
     ModelArguments,
     PairArguments,
     QuestionArguments,
-    ReflectArguments,
     RewardArguments,
+    ThoughtArguments,
     TrajectoryArguments,
 )
-from act_train.data import load_executed, load_pairs, load_trajectories, split_by_task, spread
+from act_train.data import executed_parts, load_pairs, load_trajectories, split_by_task, spread
 from act_train.environment import open_places
-from act_train.evaluation.results import complete_lines
 from act_train.questions import Question, ask, flip
-from act_train.reflect import REFLECTIONS, of_use
+from act_train.reflections import read_thoughts
 from act_train.rows import (
     Row,
     action_rows,
@@ -109,28 +106,18 @@ def _warm_start(
 
 
 def _world_model(_: ModelArguments, data: PairArguments, _training: TrainingArguments) -> Rows:
-    train, held = _executed(data)
-    return outcome_rows(train, history=data.history), outcome_rows(held, history=data.history)
-
-
-def _reflect(
-    _: ModelArguments, data: PairArguments, _who: ReflectArguments, training: TrainingArguments
-) -> Rows:
-    train, held = _executed(data)
-    path = Path(str(training.output_dir)) / REFLECTIONS
-    if not path.is_file():
-        raise DataNotFound(
-            f"{path} is not written yet: the stage writes it, so lengths are not known before."
-        )
-    thoughts = of_use(complete_lines(path, path.read_bytes()))
-    train, held = (reflection_rows(part, thoughts, history=data.history) for part in (train, held))
+    train, held = (outcome_rows(part, history=data.history) for part in executed_parts(data))
     return train, held
 
 
-def _executed(data: PairArguments) -> tuple[list[ContrastPair], list[ContrastPair]]:
-    found = load_executed(data.pairs, data.allow_split, split=data.split, subset=data.subset)
-    train, held = split_by_task(found, data.validation_share)
-    return spread(train, data.max_pairs), held
+def _reflect(
+    _: ModelArguments, data: PairArguments, thought: ThoughtArguments, _training: TrainingArguments
+) -> Rows:
+    thoughts = read_thoughts(thought.reflections)
+    train, held = (
+        reflection_rows(part, thoughts, history=data.history) for part in executed_parts(data)
+    )
+    return train, held
 
 
 def _imitate(_: ModelArguments, data: TrajectoryArguments, _training: TrainingArguments) -> Rows:

@@ -63,7 +63,7 @@ def _look_at_launch(found: Plan, model: ModelArguments) -> None:
     """What cannot be done by processes that share the weights out."""
     zero3 = found.launch.zero == 3
     try:
-        refuse_shared_out(model, zero3=zero3)
+        refuse_shared_out(model, "ZeRO stage 3" if zero3 else "")
     except RecipeError as error:
         found.wrong.append(str(error))
     if zero3 and found.launch.processes > 1 and found.planned.stage == "env-rl":

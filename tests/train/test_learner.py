@@ -11,6 +11,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are 15 times slower
 
+import numpy as np
 import pytest
 
 pytest.importorskip("transformers")
@@ -21,8 +22,9 @@ from act_data.errors import ModelNotFound
 from act_data.models import NANO, find_model
 from act_train import pretrain, probes
 from act_train.arguments.scratch import PretrainArguments
-from act_train.corpus import Corpus
+from act_train.corpus import Corpus, World, play, play_along
 from act_train.errors import RecipeError
+from act_train.judging.lineage import lineage
 from act_train.learner import Learner
 
 HOUSE: dict[str, dict[str, Any]] = {
@@ -74,6 +76,42 @@ def test_its_mistakes_are_read_and_the_expert_is_learnt() -> None:
     assert [unled.document(i)[0] for i in range(8)] == [plain.document(i)[0] for i in range(8)]
 
 
+class Scripted:
+    """Says the same at every step, and notes what it is told."""
+
+    def __init__(self, says: str) -> None:
+        self._says, self.told = says, list[tuple[str, str]]()
+
+    def begin(self, goal: str) -> None:
+        self.told.append(("begin", goal))
+
+    def act(self, observation: str) -> str:
+        self.told.append(("act", observation))
+        return self._says
+
+    def done(self, action: str) -> None:
+        self.told.append(("done", action))
+
+
+@pytest.mark.parametrize(("says", "helped"), [("look", 0.5), ("look", 1.0), ("", 0.0)])
+def test_a_learner_is_told_all_that_is_done_and_helped_as_often_as_asked(
+    says: str, helped: float
+) -> None:
+    world = World("ACT/ALFWorldGen-v0", {"games": 100, "seed_of_games": 5}, held_out=False)
+    task, learner = world.tasks[0].task_id, Scripted(says)
+    episode = play_along(world._env, task, learner, helped, np.random.default_rng(0))
+    expected = [("begin", episode.goal)]
+    for turn in episode.turns:
+        expected += [("act", turn.observation), ("done", turn.action)]
+    assert learner.told == expected
+    own = sum(turn.action == "look" for turn in episode.turns)
+    if helped == 0.5:
+        assert 0.2 < own / len(episode.turns) < 0.8
+    else:  # the expert acts alone: where it always helps, and where the learner says nothing
+        assert episode == play(world._env, task, 0.0, np.random.default_rng(0))
+    world.close()
+
+
 def test_a_run_goes_on_from_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "_COPIES", 4)
     given: dict[str, Any] = {
@@ -85,7 +123,13 @@ def test_a_run_goes_on_from_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert metrics["action_token"] > 0.9  # of random weights: 0
     folder, name = find_model(NANO, None)
     record = json.loads((tmp_path / "run.json").read_text())
-    assert record["arguments"]["model"] == name
+    assert (record["weights"], record["arguments"]["model"]) == (name, NANO)
+    assert "layers" not in record["arguments"]
+    assert [found["stage"] for found in lineage(str(tmp_path))] == ["pretrain", "pretrain"]
+    with pytest.raises(RecipeError, match="overwrite the model that it starts from"):
+        pretrain.run(PretrainArguments(out=str(tmp_path), **{**given, "model": str(tmp_path)}))
+    with pytest.raises(RecipeError, match="layers=3 is for a model from scratch"):
+        PretrainArguments(out=str(tmp_path), layers=3, **given)
     assert (tmp_path / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
     assert find_model(str(tmp_path), None)[1] != name
     with pytest.raises(ModelNotFound, match="nowhere"):

@@ -29,7 +29,7 @@ from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from act_data import shared_prefix
 from act_data.storage.tables import read_pairs
-from act_train import act_rl, plan, reflect, tiny
+from act_train import act_rl, plan, tiny
 from act_train.arguments.scratch import TinyArguments
 from act_train.errors import RecipeError
 from act_train.planning import batches, disk, stage, work
@@ -41,7 +41,7 @@ from act_train.planning.model import Shape, shape_of, with_adapters
 from act_train.planning.reading import options_of, stages
 from act_train.planning.rows import ROWS, rows_of
 from act_train.planning.work import Group, Work
-from act_train.recipe import packaged, read
+from act_train.recipe import find, load, packaged, read
 from act_train.scratch import make_model, make_tokenizer
 from act_train.stages import STAGES, types_of
 
@@ -88,7 +88,13 @@ def a_recipe(stored: Path, model: Path, out: Path, name: str, **changes: Any) ->
         "report_to": "none", "learning_rate": 1e-3, "disable_tqdm": True,
     }  # fmt: skip
     answers = {"num_generations": 4, "max_completion_length": 6, "gate_prompts": 4}
-    more = answers if STAGES[name].trl_config == "GRPOConfig" else {}
+    more: dict[str, Any] = answers if STAGES[name].trl_config == "GRPOConfig" else {}
+    if name == "reflect":
+        pairs = read_pairs(stored / "executed.parquet")
+        lines = ({"task_id": pair.pair_id, "thoughts": "It is so."} for pair in pairs)
+        texts = out / "reflections.jsonl"
+        texts.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        more = {"reflections": str(texts)}
     return {**usual, **more, **changes}
 
 
@@ -383,15 +389,6 @@ def test_rows_are_those_of_the_stage(
     told = a_recipe(stored, base, tmp_path, name)
     told |= {"max_trajectories": 5} if name == "imitate" else {"max_pairs": 9}
     told |= {"flip_labels": 0.5} if name in ("choice-sft", "dpo") else {}
-    if name == "reflect":
-        (tmp_path / "run").mkdir()
-        lines = [
-            {"task_id": pair.pair_id, "thoughts": "It is so."}
-            for pair in read_pairs(stored / "executed.parquet")
-        ]
-        text = "".join(f"{json.dumps(line)}\n" for line in lines)
-        (tmp_path / "run" / reflect.REFLECTIONS).write_text(text)
-        monkeypatch.setattr(reflect, "_write", lambda *_: None)
     if name == "critique":
         told |= {"flip_labels": 0.5, "reasoning": False}
     (only,) = stages(written(tmp_path, told), [])
@@ -421,12 +418,9 @@ def test_a_plan_reads_no_weights(
     found = planned(tmp_path, told, gpu="h100")
     assert not found.wrong
     assert found.shape == shape_of(hollow)
-    if name == "reflect":  # what is not written yet has no length
-        assert "reflections.jsonl is not written yet" in found.unknown[0]
-    else:
-        assert not found.unknown
-        assert None not in (found.rows, found.memory, found.steps, found.seconds, found.saves)
-        assert found.work.learnt > 0
+    assert not found.unknown
+    assert None not in (found.rows, found.memory, found.steps, found.seconds, found.saves)
+    assert found.work.learnt > 0
     report = plan.run(PlanArguments(recipes=[str(tmp_path / "recipe.yaml")]))
     said = plan.words(report)
     assert f"act-train {name}" in said
@@ -553,7 +547,8 @@ def test_what_does_not_fit_is_told_with_what_does(
 def test_a_recipe_of_the_package_can_be_planned_without_its_model() -> None:
     """Nothing of it is here: what can be read is read, and the rest is named."""
     for name in packaged():
-        if "qwen3" not in name or "env_rl" in name:  # whose tasks may be here
+        trains = STAGES[load(find(name)).get("stage", "pipeline")].trl_config
+        if "qwen3" not in name or not trains or "env_rl" in name:  # whose tasks may be here
             continue
         (only,) = plan.run(PlanArguments(recipes=[name], launch="zero2.yaml"))["stages"]
         said = "\n".join(only["lines"])
@@ -587,6 +582,21 @@ def test_what_cannot_share_its_weights_out_is_told(
     played = {k: v for k, v in played.items() if k != "pairs"}
     assert "wait for each other" in planned(tmp_path, played, launch="zero3.yaml").wrong[0]
     assert not planned(tmp_path, played, launch="zero2.yaml").wrong
+
+
+def test_what_is_saved_in_the_end_holds_all_weights(
+    stored: Path, hollow: Path, tmp_path: Path
+) -> None:
+    told = a_recipe(stored, hollow, tmp_path, "imitate")
+    whole = planned(tmp_path, told).saves
+    adapted = planned(tmp_path, {**told, "lora_rank": 4}).saves
+    assert whole == adapted
+
+
+def test_the_model_of_the_package_is_planned(stored: Path, tmp_path: Path) -> None:
+    found = planned(tmp_path, a_recipe(stored, Path("act-nano"), tmp_path, "imitate"))
+    assert not found.unknown
+    assert found.shape
 
 
 def test_adapters_are_planned(stored: Path, hollow: Path, base: Path, tmp_path: Path) -> None:

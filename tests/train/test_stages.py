@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 from trl import DPOConfig, GRPOConfig, SFTConfig
 
-from act_data.storage.tables import write_parquet
+from act_data.storage.tables import read_pairs, write_parquet
 from act_data.types import ContrastPair
 from act_train import (
     act_rl,
@@ -48,8 +48,8 @@ from act_train.arguments.training import (
     ModelArguments,
     PairArguments,
     QuestionArguments,
-    ReflectArguments,
     RewardArguments,
+    ThoughtArguments,
     TrajectoryArguments,
 )
 from act_train.cli import STAGES, main
@@ -239,14 +239,12 @@ def _world_model(model: Path, stored: Path, out: Path, options: dict[str, Any]) 
 
 
 def _reflect(model: Path, stored: Path, out: Path, options: dict[str, Any]) -> object:
-    """With thoughts that lie there, as they do after a kill: a tiny model writes none of use."""
     data = PairArguments(pairs=str(stored / "executed.parquet"), history=0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reflect, "_thoughts", lambda text: f"I think of {len(text)} letters.")
-        return reflect.run(
-            ModelArguments(model=str(model)), data,
-            ReflectArguments(writer_tokens=2, writer_temperature=0.0), sft(out, **options),
-        )  # fmt: skip
+    texts = stored / "reflections.jsonl"
+    lines = ({"task_id": pair.pair_id, "thoughts": "So be it."} for pair in read_pairs(data.pairs))
+    texts.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    thought = ThoughtArguments(reflections=str(texts))
+    return reflect.run(ModelArguments(model=str(model)), data, thought, sft(out, **options))
 
 
 def _imitate(model: Path, stored: Path, out: Path, options: dict[str, Any]) -> object:
