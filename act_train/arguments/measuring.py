@@ -11,7 +11,7 @@ from act_envs.errors import nearest
 from act_train.arguments.fields import (
     at_least,
     check_limit,
-    check_split,
+    check_shown,
     check_subset,
     need,
     option,
@@ -44,7 +44,7 @@ class JudgedPairArguments:
 
     def __post_init__(self) -> None:
         need(self.pairs, "pairs")
-        check_split(self.history or 0, self.validation_share or 0.0, self.max_pairs)
+        check_shown(self.history or 0, self.validation_share or 0.0, self.max_pairs)
         check_subset(self.split, self.subset)
         if self.split is not None and self.validation_share is not None:
             raise RecipeError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from act_data.models import NANO, packaged
 from act_envs.errors import nearest
-from act_train.arguments.fields import at_least, check_split, check_subset, need, option
+from act_train.arguments.fields import at_least, check_shown, check_subset, need, option
 from act_train.errors import RecipeError
 
 MAX_CANDIDATES = 8
@@ -69,7 +69,7 @@ class PairArguments:
 
     def __post_init__(self) -> None:
         need(self.pairs, "pairs")
-        check_split(self.history, self.validation_share, self.max_pairs)
+        check_shown(self.history, self.validation_share, self.max_pairs)
         check_subset(self.split, self.subset)
 
 
@@ -96,7 +96,7 @@ class TrajectoryArguments:
 
     def __post_init__(self) -> None:
         need(self.trajectories, "trajectories")
-        check_split(self.history, self.validation_share, self.max_trajectories)
+        check_shown(self.history, self.validation_share, self.max_trajectories)
         check_subset(self.split, self.subset)
 
 
