@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from transformers import GenerationConfig
 
 from act_data.models import engine_of, load_model, model_name, split_revision
 from act_data.policies.base import Query, Sample
+from act_data.policies.too_long import unanswered
 from act_data.prompts import CLOSE_TAG, read_answer, render_answer
 from act_data.shared_prefix import answer_log_probabilities
 
@@ -46,10 +48,16 @@ class LikeliestAdmissible:
         self.sampling: dict[str, Any] = {"history": history, "repeat_penalty": repeat_penalty}
         self._history, self._penalty = history, repeat_penalty
         # And not what the model came with, which may punish repeats.
-        self._likeliest = GenerationConfig(
-            max_new_tokens=_LONGEST, do_sample=False, pad_token_id=self._tokenizer.pad_token_id,
+        self._model.generation_config = GenerationConfig(
+            max_new_tokens=_LONGEST,
+            do_sample=False,
+            repetition_penalty=1.0,
+            stop_strings=[CLOSE_TAG],
             eos_token_id=self._tokenizer.eos_token_id,
-        )  # fmt: skip
+            pad_token_id=self._tokenizer.pad_token_id,
+        )
+        text = self._model.config.get_text_config()
+        self._room = getattr(text, "max_position_embeddings", None) or math.inf
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:
         """The ``k`` best actions of every query, the first again where there are fewer."""
@@ -60,6 +68,8 @@ class LikeliestAdmissible:
             query.messages(self._history),
             add_generation_prompt=True, enable_thinking=False, return_dict=True,
         )["input_ids"]  # fmt: skip
+        if len(prompt) + _LONGEST > self._room:
+            return unanswered(self.name, k)
         filled = (self._filled(prompt, action) for action in query.admissible_actions)
         offered = [action for action in filled if action]
         if not offered:
@@ -86,10 +96,10 @@ class LikeliestAdmissible:
         start, _, _ = render_answer(f"{head}[").partition(CLOSE_TAG)
         begun = [*prompt, *self._tokenizer(start, add_special_tokens=False)["input_ids"]]
         ids = torch.tensor([begun], device=self._model.device)
-        found = self._model.generate(
-            ids, attention_mask=torch.ones_like(ids), generation_config=self._likeliest,
-            stop_strings=[CLOSE_TAG], tokenizer=self._tokenizer,
-        )  # fmt: skip
+        with torch.inference_mode():
+            found = self._model.generate(
+                ids, attention_mask=torch.ones_like(ids), tokenizer=self._tokenizer
+            )
         # Tags may be special tokens, which would be left out.
         words = self._tokenizer.decode(found[0, len(begun) :], skip_special_tokens=False)
         words = "".join(words.partition(CLOSE_TAG)[:2])

@@ -90,6 +90,8 @@ def test_an_offer_that_leaves_words_open_is_ranked_with_the_models_words(
     query = Query(AgentState("a goal", "a shop", ()), ("search[...]",), (0, 0, 0, 0))
     [[sample]] = policy.sample([query], 1)
     assert sample.action == expected
+    long = dataclasses.replace(query, state=AgentState("a goal", "a shop " * 5000, ()))
+    assert policy.sample([long], 1)[0][0].fault == "too_long"
     query = dataclasses.replace(query, admissible_actions=("search[...]", "click[...and more]"))
     [samples] = policy.sample([query], 2)
     assert {sample.action for sample in samples} == {expected, "click[...and more]"} - {None}
