@@ -29,6 +29,8 @@ from act_data.provenance import versions
 from act_data.storage.files import write_json, write_text
 from act_train.errors import PipelineFailed, RecipeError
 from act_train.pipelines.steps import Step
+from act_train.planning.hardware import launch_of
+from act_train.planning.reading import Planned, options_of
 from act_train.recipe import read
 from act_train.stages import STAGES, types_of
 
@@ -39,13 +41,22 @@ _PACKAGES = ("torch", "transformers", "trl", "datasets", "accelerate", "deepspee
 def check(steps: Sequence[Step], out: Path) -> None:
     """Read the options of all steps as they will be read, so that a slip is found now.
 
+    What trains is read as the processes that train would read it, wherever this is done.
+
     Raises:
         RecipeError: an option is unknown or its value not accepted.
     """
     for step in steps:
+        stage = STAGES[step.stage]
         try:
             _command(step, out)
-            read(["--config", str(_recipe(step, out))], *types_of(STAGES[step.stage]))
+            if stage.trl_config:
+                planned = Planned(
+                    str(_recipe(step, out)), step.stage, step.options, step.launch, ""
+                )
+                options_of(planned, launch_of(step.launch, None))
+            else:
+                read(["--config", str(_recipe(step, out))], *types_of(stage))
         except RecipeError as error:
             raise RecipeError(f"{step.title} (act-train {step.stage}): {error}") from error
 

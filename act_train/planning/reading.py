@@ -87,8 +87,7 @@ def options_of(planned: Planned, launch: Launch) -> tuple[Any, ...]:
         try:
             return read(["--config", str(path)], *about.arguments, there)
         except RecipeError as error:
-            said = str(error).replace(str(path), planned.title)
-            raise RecipeError(f"{said} (act-train {planned.stage})") from error
+            raise RecipeError(str(error).replace(str(path), planned.title)) from error
 
 
 def _of_pipeline(path: Path, words: Sequence[str]) -> list[Planned]:

@@ -41,7 +41,10 @@ def plan(planned: Planned, arguments: PlanArguments) -> Plan:
         RecipeError: its options cannot be read, or its batches cannot be made.
     """
     launch = launch_of(arguments.launch or planned.launch, arguments.processes)
-    options = options_of(planned, launch)
+    try:
+        options = options_of(planned, launch)
+    except RecipeError as error:
+        raise RecipeError(f"{error} (act-train {planned.stage})") from error
     gpu = GPUS[arguments.gpu or ("cpu" if planned.told.get("use_cpu") else "h100")]
     found = Plan(planned, launch, gpu, options[-1])
     if found.generates:

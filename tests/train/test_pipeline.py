@@ -189,6 +189,19 @@ def test_the_pipelines_of_the_package_are_whole(
     assert all(step.launch == "zero3.yaml" for step in found if step.stage not in alone)
 
 
+def test_options_are_read_as_the_processes_that_train_would_read_them(
+    told: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = {**LEARN, "bf16": True, "use_cpu": False}  # there may be no GPU here
+    path = written(tmp_path, {**told, "stages": {"base": BASE, "il": half}})
+    assert main(["pipeline", path, "--dry_run", "true"]) == 0
+    half["learning_rat"] = 1
+    path = written(tmp_path, {**told, "stages": {"base": BASE, "il": half}})
+    assert main(["pipeline", path, "--dry_run", "true"]) == 2
+    assert "il (act-train imitate): " in (said := capsys.readouterr().err)
+    assert "unknown key 'learning_rat'" in said
+
+
 def test_words_can_be_given(told: dict[str, Any], tmp_path: Path) -> None:
     path = written(tmp_path, {**told, "set": {"data": "nowhere"}})
     with pytest.raises(RecipeError, match="nothing lies at nowhere"):
