@@ -37,12 +37,8 @@ AROUND = (
     "local_rank",
     "load_best_model_at_end",
 )
-_PATHS = (
-    "model",
-    "pairs",
-    "trajectories",
-    "reflections",
-)  # "weights" and "data" say what lies there
+# "weights" and "data" say what lies there.
+_PATHS = ("model", "pairs", "trajectories", "reflections")
 _RUN = "run.json"
 
 
@@ -184,7 +180,7 @@ def _merge_adapters(trainer: Trainer, folder: Path) -> None:
         return
     model.merge_and_unload().save_pretrained(folder)
     for name in ("adapter_config.json", "adapter_model.safetensors", "README.md"):
-        (folder / name).unlink()
+        (folder / name).unlink(missing_ok=True)
 
 
 def checkpoint(training: TrainingArguments) -> str | None:
