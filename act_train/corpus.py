@@ -34,8 +34,10 @@ from act_train.reading import questions
 HELD_OUT = 50  # one task in so many is never trained on
 MAX_TURNS = 100  # where an environment has no step limit
 NOISE = (0.0, 0.0, 0.0, 0.05, 0.15, 0.3, 1.0)  # chances of a mistake; each for as many episodes
-HELP = (0.1, 0.3, 0.5)  # chances that the expert acts in a learner's place; likewise
+HELP = (0.0, 0.1, 0.3)  # chances that the expert acts in a learner's place; likewise
+STUCK = 4  # refused actions in a row after which it does in any case
 _WHOLE = 0.8  # share of the transcripts that begin with their episode
+_BRIEF = 2  # steps of a brief episode, at most
 
 
 class Player(Protocol):
@@ -70,13 +72,16 @@ class World:
         for task in self.tasks:
             check_split(task.split, ())
 
-    def draw(self, rng: np.random.Generator, learner: Player | None = None) -> tuple[Task, Episode]:
+    def draw(
+        self, rng: np.random.Generator, learner: Player | None = None, turns: int = MAX_TURNS
+    ) -> tuple[Task, Episode]:
         """Play a task with some chance of mistakes, or of help for a learner; both are drawn."""
         task = self.tasks[int(rng.integers(len(self.tasks)))]
         if learner is not None:
             help_ = HELP[int(rng.integers(len(HELP)))]
             return task, play_along(self._env, task.task_id, learner, help_, rng)
-        return task, play(self._env, task.task_id, NOISE[int(rng.integers(len(NOISE)))], rng)
+        noise = NOISE[int(rng.integers(len(NOISE)))]
+        return task, play(self._env, task.task_id, noise, rng, turns)
 
     def close(self) -> None:
         """Close the environment."""
@@ -88,22 +93,25 @@ def is_held_out(task: Task) -> bool:
     return seed_of("held out", task.origin or task.task_id)[0] % HELD_OUT == 0
 
 
-def play(env: TextEnv, task_id: str, noise: float, rng: np.random.Generator) -> Episode:
+def play(
+    env: TextEnv, task_id: str, noise: float, rng: np.random.Generator, limit: int = MAX_TURNS
+) -> Episode:
     """Play a task with the usual expert, which makes a mistake with a chance of ``noise``.
 
-    The episode ends when the environment or the expert ends it, or after ``MAX_TURNS`` steps.
+    The episode ends when the environment or the expert ends it, or after ``limit`` steps.
     """
     observation, info = env.reset(options={"task_id": task_id})
     turns: list[Turn] = []
-    while not (env.terminated or env.truncated) and len(turns) < MAX_TURNS:
+    while not (env.terminated or env.truncated) and len(turns) < limit:
         wanted = env.expert_action()
         if wanted is None:
             break
         action = wanted
         if rng.random() < noise:
             action = mistake(wanted, env.admissible_actions(), turns, rng)
-        turns.append(Turn(observation, action, wanted))
-        observation, *_ = env.step(action)
+        following, *_, found = env.step(action)
+        turns.append(Turn(observation, action, wanted, not found["action_valid"]))
+        observation = following
     return Episode(info["goal"], tuple(turns), observation)
 
 
@@ -112,8 +120,11 @@ def play_along(
 ) -> Episode:
     """Let a learner play; with a chance of ``help_`` the expert acts in its place.
 
+    So it does where the learner says nothing, or where ``STUCK`` actions were refused in a row: an
+    episode that goes round in a circle shows nothing new.
+
     Returns:
-        The episode, which ends as in :func:`play`, with what the expert wanted at each step.
+        The episode, which ends as in :func:`play` by itself, and what the expert wanted each time.
     """
     observation, info = env.reset(options={"task_id": task_id})
     learner.begin(info["goal"])
@@ -123,10 +134,12 @@ def play_along(
         if wanted is None:
             break
         said = learner.act(observation)
-        action = wanted if not said or rng.random() < help_ else said
+        stuck = len(turns) >= STUCK and all(turn.refused for turn in turns[-STUCK:])
+        action = wanted if not said or stuck or rng.random() < help_ else said
         learner.done(action)
-        turns.append(Turn(observation, action, wanted))
-        observation, *_ = env.step(action)
+        following, *_, found = env.step(action)
+        turns.append(Turn(observation, action, wanted, not found["action_valid"]))
+        observation = following
     return Episode(info["goal"], tuple(turns), observation)
 
 
@@ -163,7 +176,9 @@ class Corpus:
     """Documents by index.
 
     Args:
-        worlds: for each environment its ``share`` and arguments of ``gym.make``.
+        worlds: for each environment its ``share``, arguments of ``gym.make`` and, if wanted,
+            ``brief``: the share of its episodes that are broken off after a step or two. Where
+            pages are long, so many more instructions are read for the same number of tokens.
         reading: share of the documents that only ask about what was read.
         seed: of all that is drawn.
         held_out: draw from the tasks that are kept for measuring, and only from them.
@@ -184,6 +199,7 @@ class Corpus:
         self._worlds = {name: dict(about) for name, about in worlds.items()}
         shares = np.array([about.pop("share") for about in self._worlds.values()], dtype=float)
         self._shares = shares / shares.sum()
+        self._brief = {name: about.pop("brief", 0.0) for name, about in self._worlds.items()}
         self._names = list(self._worlds)
         self._reading, self._seed, self._held_out = reading, seed, held_out
         self._make_learner, self._led = learner, led if learner else 0.0
@@ -194,9 +210,11 @@ class Corpus:
         """The document of an index, and a generator to draw from what is read of it."""
         rng = np.random.default_rng(seed_of(self._seed, "document", *index))
         world = self._world(self._names[rng.choice(len(self._names), p=self._shares)])
-        # Nothing is drawn where nobody learns, so that the documents are those without a learner.
-        led = self._led > 0 and rng.random() < self._led
-        task, episode = world.draw(rng, self._player() if led else None)
+        # Nothing is drawn for what is not wanted, so that the documents are those without it.
+        brief = (share := self._brief[world.env_id]) > 0 and rng.random() < share
+        led = not brief and self._led > 0 and rng.random() < self._led
+        turns = 1 + int(rng.integers(_BRIEF)) if brief else MAX_TURNS
+        task, episode = world.draw(rng, self._player() if led else None, turns)
         if rng.random() < self._reading:
             return questions(task.task_id, episode, rng), rng
         whole = rng.random() < _WHOLE or not episode.turns

@@ -35,11 +35,13 @@ class Branch(NamedTuple):
         fork: how many spans of the trunk come before.
         prompt: the rest of the user's message.
         answer: all of the assistant's message.
+        after_refusal: whether the action before was refused.
     """
 
     fork: int
     prompt: str
     answer: str
+    after_refusal: bool = False
 
 
 class Document(NamedTuple):
@@ -60,11 +62,15 @@ class Document(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """A step of an episode: what was seen, what was done, and what the expert would have done."""
+    """A step of an episode: what was seen, what was done, and what the expert would have done.
+
+    ``refused`` says that the environment found no sense in what was done.
+    """
 
     observation: str
     action: str
     wanted: str
+    refused: bool = False
 
 
 class Episode(NamedTuple):
@@ -75,14 +81,34 @@ class Episode(NamedTuple):
     last: str
 
 
-def opening(goal: str) -> str:
-    """How a transcript begins."""
-    return f"Task: {goal}\n"
+class Telling:
+    """A transcript that is told step by step, and asked along the way.
 
+    Args:
+        goal: the instruction.
 
-def lead(first: bool) -> str:
-    """What comes before the first observation, and before no other."""
-    return "\nEarlier:\n" if first else ""
+    Attributes:
+        told: the text so far.
+    """
+
+    def __init__(self, goal: str) -> None:
+        self.told = f"Task: {goal}\n"
+        self._goal, self._past = goal, list[tuple[str, str]]()
+
+    def question(self, observation: str) -> str:
+        """What a prompt says after the text so far, where this is observed."""
+        state = AgentState(self._goal, observation, tuple(self._past))
+        asked = action_prompt(state, history=len(self._past))[0]["content"]
+        assert asked.startswith(self.told), "the past is not told as act_data.prompts tells it"
+        return asked[len(self.told) :]
+
+    def tell(self, observation: str, action: str) -> tuple[str, str]:
+        """Go on by a step: what the text says of the observation, and of what was done."""
+        lead = "" if self._past else "\nEarlier:\n"
+        seen, done = f"{lead}{observation}\n>", f" {action}\n"
+        self._past.append((observation, action))
+        self.told += seen + done
+        return seen, done
 
 
 def transcript(source: str, task_id: str, episode: Episode, first: int = 0) -> Document:
@@ -91,18 +117,16 @@ def transcript(source: str, task_id: str, episode: Episode, first: int = 0) -> D
     At a step where something else was done than the expert would have, the trunk tells what was
     done, as context, and the branch is answered by the expert all the same.
     """
-    trunk = [Span(opening(episode.goal), "context")]
+    telling = Telling(episode.goal)
+    trunk = [Span(telling.told, "context")]
     branches: list[Branch] = []
-    told, past = trunk[0].text, []
+    refused = False
     for turn in episode.turns[first:]:
-        state = AgentState(episode.goal, turn.observation, tuple(past))
-        asked = action_prompt(state, history=len(past))[0]["content"]
-        assert asked.startswith(told), "the past is not told as act_data.prompts tells it"
-        branches.append(Branch(len(trunk), asked[len(told) :], render_answer(turn.wanted)))
-        seen = Span(f"{lead(not past)}{turn.observation}\n>", "text")
-        done = Span(f" {turn.action}\n", "target" if turn.action == turn.wanted else "context")
-        trunk += [seen, done]
-        told += seen.text + done.text
-        past.append((turn.observation, turn.action))
+        asked, answer = telling.question(turn.observation), render_answer(turn.wanted)
+        branches.append(Branch(len(trunk), asked, answer, refused))
+        seen, done = telling.tell(turn.observation, turn.action)
+        right = turn.action == turn.wanted
+        trunk += [Span(seen, "text"), Span(done, "target" if right else "context")]
+        refused = turn.refused
     trunk.append(Span(episode.last, "text"))
     return Document(source, task_id, tuple(trunk), tuple(branches))

@@ -2,8 +2,9 @@
 
 In DAgger (Ross et al. 2011, arXiv 1011.0686) the learner acts and the expert says what it would
 have done: so the learner meets the states that its own mistakes lead to, which an expert's play
-never shows. Here it goes on with the transcript that :mod:`act_train.documents` tells, and what it
-has computed of the past is kept: a step costs its new tokens, not the prompt.
+never shows. Here it is asked along the transcript that :mod:`act_train.documents` tells, by the
+prompt that a policy meets, and what it has computed of the past is kept: a step costs its new
+tokens and the question, not the whole prompt.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from act_train.documents import lead, opening
+from act_data.prompts import parse_answer
+from act_train.documents import Telling
 from act_train.packing import Encoder
 
-_LONGEST = 40  # tokens of an action
+_LONGEST = 80  # tokens of an answer
 
 
 class Learner:
-    """Plays one episode after the other, always the likeliest action.
+    """Plays one episode after the other, always the likeliest answer to the prompt.
 
     Args:
         model: folder of a model that was pre-trained on such transcripts.
@@ -32,37 +34,38 @@ class Learner:
         tokenizer: Any = AutoTokenizer.from_pretrained(model)
         self._model: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
         self._encoder, self._decode = Encoder(tokenizer), tokenizer.decode
-        self._ends = {*self._encoder.tokens("\n"), tokenizer.eos_token_id}
-        self._limit = limit
+        self._end, self._limit = tokenizer.eos_token_id, limit
         self.begin("")
 
     def begin(self, goal: str) -> None:
         """Start an episode."""
-        self._cache = DynamicCache()
-        self._new = [*self._encoder.before, *self._encoder.tokens(opening(goal))]
-        self._first = True
+        self._telling, self._cache = Telling(goal), DynamicCache()
+        self._new = [*self._encoder.before, *self._encoder.tokens(self._telling.told)]
 
     def act(self, observation: str) -> str:
         """The action after an observation; ``""`` where none was found.
 
         :meth:`done` must be told what was done, which may be something else.
         """
-        self._new += self._encoder.tokens(f"{lead(self._first)}{observation}\n>")
-        self._first = False
-        if self._cache.get_seq_length() + len(self._new) + _LONGEST > self._limit:
+        self._seen = observation
+        question = self._encoder.question(self._telling.question(observation))
+        past = self._cache.get_seq_length() + len(self._new)
+        if past + len(question) + _LONGEST > self._limit:
             return ""
-        logits = self._read(self._new)
+        logits = self._read([*self._new, *question])
         self._new, said = [], list[int]()
-        while len(said) < _LONGEST and (token := int(logits.argmax())) not in self._ends:
+        while len(said) < _LONGEST and (token := int(logits.argmax())) != self._end:
             said.append(token)
             logits = self._read([token])
-        if said:
-            self._cache.crop(-len(said))  # what is done is told by done()
-        return self._decode(said).strip()
+        self._cache.crop(
+            -len(question) - len(said)
+        )  # the question is no part of what the next one goes on from
+        return parse_answer(self._decode(said)) or ""
 
     def done(self, action: str) -> None:
         """Tell what was done."""
-        self._new += self._encoder.tokens(f" {action}\n")
+        for text in self._telling.tell(self._seen, action):
+            self._new += self._encoder.tokens(text)
 
     @torch.inference_mode()
     def _read(self, ids: list[int]) -> torch.Tensor:

@@ -120,7 +120,7 @@ class Encoder:
         rest: list[tuple[int, int, int, int]] = []
         for number, span in enumerate((*document.trunk, None)):
             for branch in branches.get(number, ()):
-                prompt = [*self.tokens(branch.prompt), *self._after]
+                prompt = self.question(branch.prompt)
                 answer = [*self.tokens(branch.answer), *self._end]
                 if len(trunk) + len(rest) + len(prompt) + len(answer) <= limit:
                     roles = [CONTEXT] * len(prompt) + [TARGET] * len(answer)
@@ -137,6 +137,10 @@ class Encoder:
         ids, positions, roles, names = map(list, zip(*rows, strict=True))
         return Encoded(ids, positions, roles, names, len(trunk))
 
+    def question(self, prompt: str) -> list[int]:
+        """The tokens of a branch up to its answer."""
+        return [*self.tokens(prompt), *self._after]
+
     def tokens(self, text: str) -> list[int]:
         """The tokens of a span, or of another part that ends where one may."""
         return self._tokenizer.encode(text, add_special_tokens=False)
@@ -151,21 +155,31 @@ class Batches(Dataset[Batch]):
         tokens: a batch is full when the next document would not fit into so many.
         limit: what goes beyond so many tokens of a document is left out.
         asked: share of the branches of a transcript that are asked.
+        after_refusals: share of those that come right after a refused action; ``asked`` if None.
     """
 
     def __init__(
-        self, corpus: Corpus, encoder: Encoder, *, tokens: int, limit: int, asked: float
+        self,
+        corpus: Corpus,
+        encoder: Encoder,
+        *,
+        tokens: int,
+        limit: int,
+        asked: float,
+        after_refusals: float | None = None,
     ) -> None:
         self._corpus, self._encoder = corpus, encoder
-        self._tokens, self._limit, self._asked = tokens, min(limit, tokens), asked
+        self._tokens, self._limit = tokens, min(limit, tokens)
+        self._shares = np.array([asked, asked if after_refusals is None else after_refusals])
 
     def __getitem__(self, index: int) -> Batch:
         chosen: list[Encoded] = []
         used = number = 0
         while True:
             document, rng = self._corpus.document(index, number)
-            share = 1.0 if document.source == READING else self._asked
-            asked = np.flatnonzero(rng.random(len(document.branches)) < share).tolist()
+            refused = np.array([branch.after_refusal for branch in document.branches], dtype=int)
+            shares = 1.0 if document.source == READING else self._shares[refused]
+            asked = np.flatnonzero(rng.random(len(document.branches)) < shares).tolist()
             encoded = self._encoder.encode(document, asked, self._limit)
             used, number = used + len(encoded.ids), number + 1
             if used > self._tokens:

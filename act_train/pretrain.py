@@ -120,7 +120,10 @@ def run(arguments: PretrainArguments) -> dict[str, Any]:
     )
     for held in (play, questions):
         held.close()
-    batches = Batches(corpus, encoder, **shape, asked=arguments.asked)
+    batches = Batches(
+        corpus, encoder, **shape, asked=arguments.asked,
+        after_refusals=arguments.asked_after_refusals,
+    )  # fmt: skip
     bar = tqdm(total=arguments.steps, initial=first, unit="step", mininterval=2)
     for step, batch in enumerate(_stream(batches, arguments, first), first + 1):
         loss = _learn(model, optimizers, batch.to(device), step, arguments)

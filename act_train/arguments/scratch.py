@@ -40,10 +40,14 @@ class PretrainArguments:
     worlds: str = option(
         "{}",
         "Environments that are played, by id, as a JSON object (in a recipe, a mapping): share of "
-        "the documents, and further arguments of gym.make.",
+        "the documents, brief (share of the episodes that are broken off after a step or two), and "
+        "further arguments of gym.make.",
     )
     reading: float = option(0.2, "Share of the documents that ask about text.")
     asked: float = option(0.2, "Share of the steps that are asked as a prompt of their own.")
+    asked_after_refusals: float | None = option(
+        None, "The same right after a refused action; asked, where none is given."
+    )
     seed: int = option(0, "Seed of the weights and of all that is played.")
     model: str = option("", "Model to go on from, a folder or act-nano; else weights are random.")
     led: float = option(0.0, "Share of the episodes that model itself plays, helped (DAgger).")
@@ -88,8 +92,8 @@ class PretrainArguments:
             at_least(1, layers=layers)
         if self.led and not self.model:
             raise RecipeError(f"led={self.led} needs a model that plays. Set model: FOLDER.")
-        for name in ("reading", "asked", "decay", "led"):
-            if not 0 <= (value := getattr(self, name)) <= 1:
+        for name in ("reading", "asked", "asked_after_refusals", "decay", "led"):
+            if (value := getattr(self, name)) is not None and not 0 <= value <= 1:
                 raise RecipeError(f"{name}={value} must lie in [0, 1].")
         self.played()
 
@@ -118,4 +122,7 @@ class PretrainArguments:
                     f"worlds has {about!r:.80} for {name}; it must hold a share above 0 and no "
                     "split: what is played is always of the split train."
                 )
+            brief = about.get("brief", 0.0)
+            if not isinstance(brief, int | float) or not 0 <= brief <= 1:
+                raise RecipeError(f"worlds has brief={brief!r} for {name}; it must lie in [0, 1].")
         return value

@@ -95,6 +95,33 @@ def test_trunk_and_branch_are_the_prompt_that_a_policy_meets(first: int) -> None
     assert document.trunk[-1].text == "the end"
 
 
+def test_a_step_knows_whether_the_one_before_was_refused() -> None:
+    env = text_env(make_env(HOUSE, {"games": 20, "seed_of_games": 5}))
+    refused = 0
+    for task in env.tasks("train")[:6]:
+        episode = play(env, task.task_id, 0.4, np.random.default_rng(0))
+        branches = transcript(HOUSE, task.task_id, episode).branches
+        after = ["Nothing happens." in turn.observation for turn in episode.turns]
+        assert [branch.after_refusal for branch in branches] == after
+        refused += sum(after)
+    assert refused
+
+
+def test_of_brief_episodes_only_the_first_steps_are_told() -> None:
+    def told(brief: float) -> list[Any]:
+        corpus = Corpus({SHOP: {**WORLDS[SHOP], "brief": brief}}, 0.0, 0, held_out=False)
+        return [corpus.document(0, index)[0] for index in range(24)]
+
+    assert told(0.0) == [
+        Corpus({SHOP: WORLDS[SHOP]}, 0.0, 0, held_out=False).document(0, index)[0]
+        for index in range(24)
+    ]
+    lengths = [len(document.branches) for document in told(1.0)]
+    assert set(lengths) == {1, 2}
+    some = [len(document.branches) <= 2 for document in told(0.5)]
+    assert 6 <= sum(some) <= 18
+
+
 def test_mistakes_are_read_and_never_learnt_and_the_expert_goes_on() -> None:
     env = text_env(make_env(HOUSE, {"games": 20, "seed_of_games": 5}))
     tasks = [task.task_id for task in env.tasks("train")[:6]]

@@ -20,9 +20,11 @@ import torch
 
 from act_data.errors import ModelNotFound
 from act_data.models import NANO, find_model
+from act_data.prompts import action_prompt, parse_answer
+from act_data.types import AgentState
 from act_train import pretrain, probes
 from act_train.arguments.scratch import PretrainArguments
-from act_train.corpus import Corpus, World, play, play_along
+from act_train.corpus import STUCK, Corpus, World, play, play_along
 from act_train.errors import RecipeError
 from act_train.judging.lineage import lineage
 from act_train.learner import Learner
@@ -32,34 +34,35 @@ HOUSE: dict[str, dict[str, Any]] = {
 }
 
 
-def test_it_says_what_the_model_finds_likeliest_after_the_transcript() -> None:
-    learner = Learner(find_model(NANO, None)[0], 2048)
-    goal, past = "put a mug in cabinet.", [("You see a cabinet 1.", "open cabinet 1")]
+def test_it_says_what_the_model_finds_likeliest_after_the_prompt() -> None:
+    folder = find_model(NANO, None)[0]
+    learner = Learner(folder, 2048)
+    goal, past = "put a mug in cabinet.", (("You see a cabinet 1.", "open cabinet 1"),)
     learner.begin("another task")
     learner.act("You see a fridge 1.")
     learner.begin(goal)
     learner.act(past[0][0])  # and something else is done than it said
     learner.done(past[0][1])
-    said = learner.act("You open the cabinet 1. In it, you see a mug 2.")
-    text = (
-        f"<|im_start|>user\nTask: {goal}\n\nEarlier:\n{past[0][0]}\n> {past[0][1]}\n"
-        "You open the cabinet 1. In it, you see a mug 2.\n>"
-    )
-    tokenizer, model = pretrain._loaded(find_model(NANO, None)[0])
-    ids = tokenizer.encode(text, add_special_tokens=False)
+    seen = "You open the cabinet 1. In it, you see a mug 2."
+    said = learner.act(seen)
+    tokenizer, model = pretrain._loaded(folder)
+    ids: Any = tokenizer.apply_chat_template(
+        action_prompt(AgentState(goal, seen, past), history=1),
+        add_generation_prompt=True, return_dict=True,
+    )["input_ids"]  # fmt: skip
     found: Any = model.generate(  # pyright: ignore[reportAttributeAccessIssue]
-        torch.tensor([ids]), max_new_tokens=40, do_sample=False, eos_token_id=tokenizer.encode("\n")
+        torch.tensor([ids]), max_new_tokens=40, do_sample=False
     )
-    assert said == str(tokenizer.decode(found[0, len(ids) :])).strip()
+    assert said == parse_answer(str(tokenizer.decode(found[0, len(ids) :], True)))
     assert said
 
 
 def test_it_is_silent_where_its_room_ends() -> None:
-    learner = Learner(find_model(NANO, None)[0], 120)
+    learner = Learner(find_model(NANO, None)[0], 260)
     learner.begin("put a mug in cabinet.")
     assert learner.act("You see a cabinet 1.")
     learner.done("open cabinet 1")
-    assert learner.act("a mug 1, " * 30) == ""
+    assert learner.act("a mug 1, " * 40) == ""
 
 
 def test_its_mistakes_are_read_and_the_expert_is_learnt() -> None:
@@ -91,6 +94,18 @@ class Scripted:
 
     def done(self, action: str) -> None:
         self.told.append(("done", action))
+
+
+def test_the_expert_acts_where_a_learner_is_refused_again_and_again() -> None:
+    world = World("ACT/ALFWorldGen-v0", {"games": 100, "seed_of_games": 5}, held_out=False)
+    task, rng = world.tasks[0].task_id, np.random.default_rng(0)
+    episode = play_along(world._env, task, Scripted("jump"), 0.0, rng)
+    right = play(world._env, task, 0.0, rng)
+    acted = [turn for turn in episode.turns if not turn.refused]
+    assert [turn.action for turn in acted] == [turn.action for turn in right.turns]
+    assert all(turn.action == "jump" for turn in episode.turns if turn.refused)
+    assert len(episode.turns) == (STUCK + 1) * len(right.turns)
+    world.close()
 
 
 @pytest.mark.parametrize(("says", "helped"), [("look", 0.5), ("look", 1.0), ("", 0.0)])

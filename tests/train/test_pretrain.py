@@ -21,6 +21,7 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from act_data.policies.base import make_policy
+from act_data.prompts import OPEN_TAG
 from act_data.rollout import make_env, play
 from act_train import pretrain, probes
 from act_train.arguments.scratch import PretrainArguments
@@ -146,6 +147,25 @@ def test_batches_follow_from_their_number_and_fill_up(tokenizer: Any) -> None:
     assert not torch.equal(batches[4].ids, third.ids)
     assert torch.equal(batches[3].ids, third.ids)
     assert all(1024 < batches[i].ids.shape[1] <= 2048 for i in range(5))
+
+
+@pytest.mark.parametrize(
+    ("asked", "after_refusals", "expected"),
+    [(0.0, 1.0, {True}), (1.0, 0.0, {False}), (1.0, None, {True, False}), (0.0, None, set())],
+)
+def test_steps_after_refused_actions_are_asked_as_often_as_wanted(
+    tokenizer: Any, asked: float, after_refusals: float | None, expected: set[bool]
+) -> None:
+    corpus = Corpus(TOY, 0.0, 0, held_out=False)
+    batch = Batches(
+        corpus, Encoder(tokenizer), tokens=8192, limit=8192, asked=asked,
+        after_refusals=after_refusals,
+    )[0]  # fmt: skip
+    documents = [corpus.document(0, number)[0] for number in range(len(batch.pieces))]
+    steps = [branch.after_refusal for one in documents for branch in one.branches]
+    assert set(steps) == {True, False}
+    answers = (batch.ids == tokenizer.convert_tokens_to_ids(OPEN_TAG)) & (batch.roles == TARGET)
+    assert int(answers.sum()) == sum(step in expected for step in steps)
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes_and_another_one_is_refused(tmp_path: Path) -> None:
