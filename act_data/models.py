@@ -31,10 +31,11 @@ _CONTENT = (
     "adapter_config.json",
     "adapter_model*",
 )
-NANO = "act-nano"
-"""Name of the small model that comes with the package."""
+NANO, NANO_BASE = "act-nano", "act-nano-base"
+"""Names of the small models that come with the package: an agent, and what it was before its own
+play was corrected."""
 
-_NANO_FOLDER = Path(__file__).parent / "nano"
+_WEIGHTS = Path(__file__).parent / "weights"
 _TOKENIZER = ("tokenizer*", "vocab*", "*.model")
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
@@ -104,7 +105,8 @@ def find_model(path: str, revision: str | None) -> tuple[Path, str]:
     """Where the files of a model are on this machine, and the name of their content.
 
     Args:
-        path: a folder that ``save_pretrained`` wrote, the id of one on the Hub, or ``act-nano``.
+        path: a folder that ``save_pretrained`` wrote, the id of one on the Hub, or one of
+            ``act-nano`` and ``act-nano-base``, which come with the package.
         revision: branch, tag or commit on the Hub; a folder has none.
 
     Returns:
@@ -135,9 +137,9 @@ def find_model(path: str, revision: str | None) -> tuple[Path, str]:
 
 
 def packaged(path: str) -> Path:
-    """A path, or the folder of the model that comes with the package where that is meant."""
+    """A path, or the folder of a model that comes with the package where that is meant."""
     folder = Path(path).expanduser()
-    return _NANO_FOLDER if path == NANO and not folder.exists() else folder
+    return _WEIGHTS / path if path in (NANO, NANO_BASE) and not folder.exists() else folder
 
 
 def check_files(folder: Path) -> None:

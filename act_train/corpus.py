@@ -88,6 +88,14 @@ class World:
         self._env.close()
 
 
+def trained_on(env_id: str, about: Mapping[str, Any]) -> set[str]:
+    """Names of the tasks that a pre-training plays in one of its worlds, except those held out."""
+    arguments = {key: value for key, value in about.items() if key not in ("share", "brief")}
+    world = World(env_id, arguments, held_out=False)
+    world.close()
+    return {task.task_id for task in world.tasks}
+
+
 def is_held_out(task: Task) -> bool:
     """Whether a task is kept for measuring: by the name of what it is made from."""
     return seed_of("held out", task.origin or task.task_id)[0] % HELD_OUT == 0

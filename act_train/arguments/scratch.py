@@ -49,7 +49,7 @@ class PretrainArguments:
         None, "The same right after a refused action; asked, where none is given."
     )
     seed: int = option(0, "Seed of the weights and of all that is played.")
-    model: str = option("", "Model to go on from, a folder or act-nano; else weights are random.")
+    model: str = option("", "Model to go on from, as in other stages; else weights are random.")
     led: float = option(0.0, "Share of the episodes that model itself plays, helped (DAgger).")
     vocabulary: int | None = option(None, "Size of the vocabulary; 1024, or that of model.")
     hidden: int | None = option(None, "Width, a multiple of 64; 128, or that of model.")

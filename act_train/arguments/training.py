@@ -16,7 +16,7 @@ MAX_CANDIDATES = 8
 class JudgedModelArguments:
     """Which model."""
 
-    model: str = option("", "Folder of a model, its id on the Hub, or act-nano.")
+    model: str = option("", "Folder of a model, its id on the Hub, or act-nano(-base).")
     revision: str | None = option(None, "Branch, tag or commit of a model on the Hub.")
 
     def __post_init__(self) -> None:

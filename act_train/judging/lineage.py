@@ -17,8 +17,7 @@ from typing import Any
 from act_data.models import packaged
 from act_data.types import ContrastPair
 from act_envs.errors import ActError
-from act_envs.types import Task
-from act_train.corpus import is_held_out
+from act_train.corpus import trained_on
 from act_train.data import load_pairs, load_trajectories, split_by_task
 from act_train.manifest import recorded
 
@@ -64,14 +63,20 @@ def reasons(stages: Iterable[Stage]) -> bool:
 
 
 def played(stages: Iterable[Stage], pairs: Sequence[ContrastPair]) -> set[str]:
-    """Tasks of these pairs that a pre-training may have played."""
-    worlds = {name for stage in stages for name in _worlds(stage)}
-    return {
-        pair.task_id
-        for pair in pairs
-        if pair.env_id in worlds
-        and not is_held_out(Task(pair.task_id, pair.split, pair.kind, pair.origin))
-    }
+    """Tasks of these pairs that a pre-training may have played; all where that cannot be told."""
+    tasks: dict[str, set[str]] = {}
+    for pair in pairs:
+        tasks.setdefault(pair.env_id, set()).add(pair.task_id)
+    found: set[str] = set()
+    worlds = ((name, about) for stage in stages for name, about in _worlds(stage).items())
+    for name, about in worlds:
+        if name in tasks:
+            try:
+                found |= tasks[name] & trained_on(name, about)
+            except ActError as error:  # its extra or its data are not here
+                logger.warning("the model was trained on tasks of %s: %s", name, error)
+                found |= tasks[name]
+    return found
 
 
 def read(stages: Iterable[Stage]) -> set[str]:
@@ -93,8 +98,8 @@ def read(stages: Iterable[Stage]) -> set[str]:
     return tasks
 
 
-def _worlds(stage: Stage) -> Iterable[str]:
-    return json.loads(stage["worlds"]) if "worlds" in stage else ()
+def _worlds(stage: Stage) -> dict[str, dict[str, Any]]:
+    return json.loads(stage["worlds"]) if "worlds" in stage else {}
 
 
 def _data(stage: Stage) -> Iterator[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""The small model that comes with the package."""
+"""The small models that come with the package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from act_data.errors import ModelNotFound
-from act_data.models import NANO, find_model, model_name, packaged
+from act_data.models import NANO, NANO_BASE, find_model, model_name, packaged
 from act_data.policies.base import Query, make_policy
 from act_data.types import AgentState
 from act_envs.errors import UnknownArgument
@@ -20,11 +20,18 @@ PAST = (
 )
 
 
-def test_its_card_names_exactly_these_weights() -> None:
-    folder, name = find_model(NANO, None)
-    assert folder == packaged(NANO)
+@pytest.mark.parametrize("model", [NANO, NANO_BASE])
+def test_its_card_names_exactly_these_weights(model: str) -> None:
+    folder, name = find_model(model, None)
+    assert folder == packaged(model)
     assert name in (folder / "README.md").read_text(encoding="utf-8")
-    assert sum(file.stat().st_size for file in folder.iterdir()) < 16e6
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 8e6
+
+
+def test_both_read_with_the_same_tokens() -> None:
+    folders = [find_model(model, None)[0] for model in (NANO, NANO_BASE)]
+    for name in ("tokenizer.json", "chat_template.jinja", "config.json"):
+        assert len({(folder / name).read_bytes() for folder in folders}) == 1
 
 
 def test_it_answers_with_an_action_of_the_world_that_it_reads_about() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ from act_train import judge, tiny
 from act_train.arguments.measuring import JudgeArguments, JudgedPairArguments
 from act_train.arguments.scratch import TinyArguments
 from act_train.arguments.training import ModelArguments
+from act_train.corpus import World
 from act_train.data import split_by_task
 from act_train.errors import RecipeError, ResultMismatch, TrainingData
 from act_train.judging import choice
 from act_train.judging.choice import ModelJudge, Question
-from act_train.judging.lineage import reasons
+from act_train.judging.lineage import played, reasons
 
 
 @pytest.fixture(scope="module")
@@ -290,3 +292,23 @@ def test_options_that_make_no_sense_are_refused(base: Path, tmp_path: Path) -> N
         judged(
             base, tmp_path / "x.json", arguments={"part": "train"}, pairs="builtin", split="test"
         )
+
+
+def test_only_tasks_that_a_pretraining_can_have_played_are_seen(
+    pairs: list[ContrastPair], caplog: pytest.LogCaptureFixture
+) -> None:
+    house, about = "ACT/ALFWorldGen-v0", {"games": 200, "seed_of_games": 5}
+    stages = [
+        {"stage": "pretrain", "worlds": json.dumps({house: {"share": 1, "brief": 0, **about}})}
+    ]
+    own, held, other = (
+        [task.task_id for task in World(house, told, held_out=out).tasks]
+        for told, out in ((about, False), (about, True), ({**about, "seed_of_games": 6}, False))
+    )
+    asked = [replace(pairs[0], env_id=house, task_id=task) for task in (*own, *held, *other)]
+    assert held
+    assert played(stages, asked) == set(own)
+    assert played(stages, pairs) == set()  # of another environment
+    lost = [{"stage": "pretrain", "worlds": json.dumps({house: {"share": 1, "games": -1}})}]
+    assert played(lost, asked) == {*own, *held, *other}
+    assert "trained on tasks of ACT/ALFWorldGen-v0" in caplog.text
