@@ -31,7 +31,7 @@ _CONTENT = (
     "adapter_config.json",
     "adapter_model*",
 )
-NANO, NANO_BASE = "act-nano", "act-nano-base"
+PACKAGED = NANO, NANO_BASE = "act-nano", "act-nano-base"
 """Names of the small models that come with the package: an agent, and what it was before its own
 play was corrected."""
 
@@ -139,7 +139,7 @@ def find_model(path: str, revision: str | None) -> tuple[Path, str]:
 def packaged(path: str) -> Path:
     """A path, or the folder of a model that comes with the package where that is meant."""
     folder = Path(path).expanduser()
-    return _WEIGHTS / path if path in (NANO, NANO_BASE) and not folder.exists() else folder
+    return _WEIGHTS / path if path in PACKAGED and not folder.exists() else folder
 
 
 def check_files(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from act_data.models import NANO, packaged
+from act_data.models import PACKAGED, packaged
 from act_envs.errors import nearest
 from act_train.arguments.fields import at_least, check_shown, check_subset, need, option
 from act_train.errors import RecipeError
@@ -26,7 +26,7 @@ class JudgedModelArguments:
     @property
     def source(self) -> str:
         """Its folder, or its id on the Hub."""
-        return str(packaged(NANO)) if self.model == NANO else self.model
+        return str(packaged(self.model)) if self.model in PACKAGED else self.model
 
 
 @dataclass

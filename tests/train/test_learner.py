@@ -46,10 +46,9 @@ def test_it_says_what_the_model_finds_likeliest_after_the_prompt() -> None:
     seen = "You open the cabinet 1. In it, you see a mug 2."
     said = learner.act(seen)
     tokenizer, model = pretrain._loaded(folder)
-    ids: Any = tokenizer.apply_chat_template(
-        action_prompt(AgentState(goal, seen, past), history=1),
-        add_generation_prompt=True, return_dict=True,
-    )["input_ids"]  # fmt: skip
+    prompt = action_prompt(AgentState(goal, seen, past), history=1)
+    text: Any = tokenizer.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
+    ids = tokenizer.encode(text, add_special_tokens=False)
     found: Any = model.generate(  # pyright: ignore[reportAttributeAccessIssue]
         torch.tensor([ids]), max_new_tokens=40, do_sample=False
     )
