@@ -1,8 +1,8 @@
-"""``act-train demo``: the whole pipeline on ScienceWorld with a tiny model, and its report.
+"""``act-train demo``: the whole method in generated houses with act-nano-base, and its report.
 
 Every step is a command that a user could type; it is shown, run in this process, and remembered,
-so that a demo that was interrupted goes on where it stopped. It shows that the parts work
-together. It is no experiment: see :data:`CAVEATS`.
+so that a demo that was interrupted goes on where it stopped. One seed of a small model is no
+experiment: see :data:`act_train.demo_report.CAVEATS`.
 """
 
 from __future__ import annotations
@@ -20,29 +20,22 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from act_data.models import NANO_BASE
 from act_data.storage.files import write_json
 from act_train.arguments.running import DemoArguments
-from act_train.demo_report import HELD_OUT, HISTORY, write_report
+from act_train.demo_report import HISTORY, write_report
 from act_train.errors import DemoFailed
 
-ENV = ("--env", "ACT/ScienceWorld-v0", "--env-kwargs", '{"simplifications": "easy"}')
-KINDS = (
-    "find-animal", "find-non-living-thing", "find-plant",
-    "lifespan-longest-lived", "lifespan-shortest-lived",
-)  # fmt: skip
-TRAIN_TASKS, TEST_TASKS = 10, 3  # of each kind
-PLAYERS = {
-    "random": "random-admissible",
-    "policy": "transformers:{out}/policy",
-    "imitate": "transformers:{out}/imitate",
-    "act-imitate": "transformers:{out}/act-imitate",
-    "expert": "expert",
+ENV = "ACT/ALFWorldGen-v0"
+GAMES, STATES = 800, 1600  # games that the expert plays, states at which the base is asked
+SHARES = ("0.7", "0.05", "0.25")  # of the tasks: to train on, to validate with, to judge
+SPLITS = ("seen", "unseen")  # rooms that training games have, and rooms that they never have
+MODELS = {
+    "base": NANO_BASE,
+    "critique": "{out}/critique",
+    "imitate": "{out}/imitate",
+    "act-imitate": "{out}/act-imitate",
 }
-
-UNASKED = (
-    "--env", "ACT/ScienceWorld-v0", "--env_kwargs", '{"simplifications": "easy"}',
-    "--split", "test", "--step_limit", "18",
-)  # fmt: skip
 
 Command = tuple[str, ...]
 
@@ -77,52 +70,58 @@ def run(arguments: DemoArguments) -> dict[str, Any]:
 def commands(out: Path) -> list[Command]:
     """The steps, as the commands that do them."""
 
-    def train(stage: str, start: str, data: str, to: str, *more: str) -> Command:
-        recipe = f"scienceworld_tiny_{stage.replace('-', '_')}.yaml"
+    def model(name: str) -> str:
+        return MODELS[name].format(out=out)
+
+    def train(stage: str, start: str, data: str, to: str) -> Command:
         return (
-            "act-train", stage, "--config", recipe, "--model", f"{out}/{start}",
-            f"--{data}", f"{out}/{data}", "--output_dir", f"{out}/{to}", *more,
+            "act-train", stage, "--config", f"nano_{stage}.yaml", "--model", model(start),
+            f"--{data}", f"{out}/dataset", "--split", "train", "--validation_share", "0.1",
+            "--output_dir", f"{out}/{to}",
         )  # fmt: skip
 
-    def judge(model: str) -> Command:
+    def judge(name: str) -> Command:
         return (
-            "act-train", "judge", "--model", f"{out}/{model}", "--pairs", f"{out}/pairs",
-            "--history", f"{HISTORY}", "--validation_share", f"{HELD_OUT}",
-            "--output", f"{out}/judge/{model}.json",
+            "act-train", "judge", "--model", model(name), "--pairs", f"{out}/dataset",
+            "--split", "test", "--history", f"{HISTORY}", "--output", f"{out}/judge/{name}.json",
         )  # fmt: skip
 
-    def play(player: str) -> Command:
-        # The recipe also says how a model is asked, which others have no use for.
-        recipe = ("--config", "scienceworld_tiny_evaluate.yaml")
+    def play(split: str, name: str) -> Command:
         return (
-            "act-train", "evaluate", *(recipe if ":" in PLAYERS[player] else UNASKED),
-            "--policy", PLAYERS[player].format(out=out),
-            "--tasks", *(f"{kind}:{TEST_TASKS}" for kind in KINDS),
-            "--output", f"{out}/evaluation/{player}.jsonl",
+            "act-train", "evaluate", "--config", "nano_evaluate.yaml", "--split", split,
+            "--policy", f"transformers:{model(name)}",
+            "--output", f"{out}/evaluation/{split}/{name}.jsonl",
         )  # fmt: skip
 
     return [
         (
-            "act-data", "collect", *ENV, "--split", "train",
-            "--tasks", *(f"{kind}:{TRAIN_TASKS}" for kind in KINDS),
+            "act-data", "collect", "--env", ENV, "--split", "train", "--limit", f"{GAMES}",
             "--out", f"{out}/trajectories", "--progress",
         ),
-        ("act-train", "tiny", "--texts", f"{out}/trajectories", "--out", f"{out}/base"),
-        # A model from random weights proposes nothing worth judging: what stands for the paper's
-        # instruct model is one that has imitated for a moment.
-        train("imitate", "base", "trajectories", "policy"),
         (
             "act-data", "mine", "--trajectories", f"{out}/trajectories",
-            "--policy", f"transformers:{out}/policy", "--k", "4", "--history", f"{HISTORY}",
-            "--max-new-tokens", "24", "--limit", "240", "--out", f"{out}/pairs", "--progress",
+            "--policy", f"transformers:{NANO_BASE}", "--k", "4", "--history", f"{HISTORY}",
+            "--max-new-tokens", "24", "--limit", f"{STATES}", "--workers", "2",
+            "--out", f"{out}/mined", "--progress",
         ),
-        train("warm-start", "policy", "pairs", "warm-start"),
-        judge("warm-start"),
-        train("critique", "warm-start", "pairs", "critique"),
+        ("act-data", "verify", f"{out}/mined", "--no-informed", "--out", f"{out}/verified"),
+        ("act-data", "noise", f"{out}/verified", "--json", f"{out}/noise.json"),
+        (
+            "act-data", "filter", f"{out}/verified",
+            "--drop", "same_state,equivalent,alternative_better,near_duplicates",
+            "--out", f"{out}/pairs",
+        ),
+        (
+            "act-data", "build", f"{out}/pairs", "--trajectories", f"{out}/trajectories",
+            "--mined", f"{out}/mined", "--history", f"{HISTORY}", "--shares", *SHARES,
+            "--name", "Pairs of the demo", "--out", f"{out}/dataset",
+        ),
+        judge("base"),
+        train("critique", "base", "pairs", "critique"),
         judge("critique"),
-        train("imitate", "warm-start", "trajectories", "imitate"),
+        train("imitate", "base", "trajectories", "imitate"),
         train("imitate", "critique", "trajectories", "act-imitate"),
-        *map(play, PLAYERS),
+        *(play(split, name) for split in SPLITS for name in MODELS),
     ]  # fmt: skip
 
 
@@ -163,7 +162,9 @@ def _done(out: Path) -> dict[str, float]:
 def _output(command: Command) -> Path:
     """What the step leaves behind."""
     (place,) = (
-        i for i, word in enumerate(command) if word in ("--out", "--output_dir", "--output")
+        i
+        for i, word in enumerate(command)
+        if word in ("--out", "--output_dir", "--output", "--json")
     )
     return Path(command[place + 1])
 
@@ -173,7 +174,9 @@ def _code() -> str:
     total = hashlib.sha256()
     for package in ("act_envs", "act_data", "act_train"):
         root = Path(str(files(package)))
-        for path in sorted([*root.rglob("*.py"), *root.rglob("*.yaml"), *root.rglob("*.jar")]):
+        for path in sorted(
+            [*root.rglob("*.py"), *root.rglob("*.yaml"), *root.rglob("*.safetensors")]
+        ):
             total.update(path.read_bytes())
     return total.hexdigest()[:16]
 

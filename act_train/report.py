@@ -48,14 +48,8 @@ def run(arguments: ReportArguments) -> dict[str, Any]:
     rows = experiments(found.results)
     sections = [
         _beside_paper(known, arguments.backbone, rows, found),
-        _outcomes(rows),
-        _paired(rows),
-        _judges(found),
-        _learning(found),
-        _episodes(rows, arguments.examples),
-        _sources(rows, found),
+        *sections_of(found, rows, arguments.examples),
     ]
-    sections = [section for section in sections if section.parts]
     lead = (
         f"{len(found.results)} results, {len(found.judgements)} judges and "
         f"{len(found.trainings)} training stages, beside {known.source}. Intervals hold 95 %: "
@@ -75,6 +69,25 @@ def run(arguments: ReportArguments) -> dict[str, Any]:
         "training stages": len(found.trainings),
         "rows of the paper": ", ".join(m for m in known.methods if _has(found, m)) or "none",
     }
+
+
+def sections_of(found: Found, rows: list[Experiment], examples: int) -> list[Section]:
+    """All that is shown of runs by themselves; no section is empty.
+
+    Args:
+        found: what is shown.
+        rows: its results, as :func:`experiments` groups them.
+        examples: so many wins and losses of each.
+    """
+    sections = [
+        _outcomes(rows),
+        _paired(rows),
+        _judges(found),
+        _learning(found),
+        _episodes(rows, examples),
+        _sources(rows, found),
+    ]
+    return [section for section in sections if section.parts]
 
 
 def _has(found: Found, label: str) -> bool:

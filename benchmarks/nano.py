@@ -34,10 +34,10 @@ WORLDS: Mapping[str, dict[str, Any]] = {
     "generated houses": {"env": "ACT/ALFWorldGen-v0", "split": "unseen", "limit": 100, **GAMES},
     "ALFWorld unseen": {"env": "ACT/ALFWorld-v0", "split": "valid_unseen", **GAMES},
     "generated shop": {
-        "env": "ACT/WebShopGen-v0", "split": "test", "limit": 50, "step_limit": 15, "history": 6,
+        "env": "ACT/WebShopGen-v0", "split": "test", "limit": 50, "step_limit": 15, "history": 2,
     },
     "ScienceWorld": {
-        "env": "ACT/ScienceWorld-v0", "split": "test", "limit": 30, "step_limit": 30, "history": 6,
+        "env": "ACT/ScienceWorld-v0", "split": "test", "limit": 30, "step_limit": 30, "history": 2,
     },
 }  # fmt: skip
 BARS = {
