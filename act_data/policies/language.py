@@ -8,11 +8,10 @@ query share its prompt: it is computed once, and its cache repeated for each of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from act_data.errors import ModelNotFound
-from act_data.models import engine_of, load_model, model_name, split_revision
+from act_data.models import engine_of, load_model, model_name, packaged, split_revision
 from act_data.policies.base import Policy, Query, Sample, Sampling
 from act_data.policies.too_long import unanswered
 from act_data.prompts import begun, parse_answer
@@ -115,7 +114,7 @@ class LanguageModel:
 
 def pinned(path: str, revision: str) -> str:
     """What to give a policy in another process so that it finds the same model."""
-    folder = Path(path).expanduser()
+    folder = packaged(path)
     # The process may have another working directory; a branch may have moved meanwhile.
     return str(folder.resolve()) if folder.is_dir() else f"{path}@{revision}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,9 @@ def test_a_folder_of_that_name_is_meant_where_there_is_one(
 def test_it_has_no_revision() -> None:
     with pytest.raises(UnknownArgument, match="has no revision 'main'"):
         find_model(NANO, "main")
+
+
+def test_it_is_found_again_by_other_processes() -> None:
+    policy = make_policy(f"transformers:{NANO}", temperature=0.0, max_new_tokens=24, history=9)
+    other = pickle.loads(pickle.dumps(policy))
+    assert (other.name, other.revision) == (policy.name, policy.revision)
