@@ -1,5 +1,5 @@
 # One command each; every target does its own set-up and is quick the second time.
-#   make demo    the whole pipeline on ScienceWorld with a tiny model, about six minutes
+#   make demo    the whole method in generated houses with a small model, about DEMO minutes
 #   make test    the test suite (REFERENCE=1: the parity tests too; compiles C++ for minutes)
 #   make lint    ruff, pyright, import-linter
 #   make bench   every benchmark, refreshing benchmarks/results/ (QUICK=1: under a minute each)
@@ -67,13 +67,13 @@ endif
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.torch pyproject.toml constraints.txt
-	@echo "installing ACT with the extras train and scienceworld ..."
-	@$(PIP) install $(PINS) --editable ".[train,scienceworld]"
+	@echo "installing ACT with the extra train ..."
+	@$(PIP) install $(PINS) --editable ".[train]"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
 	@echo "installing the test tools ..."
-	@$(PIP) install $(PINS) --editable ".[webshop,browser,analysis,explore,minari,openai,ray]" --group test
+	@$(PIP) install $(PINS) --editable ".[scienceworld,webshop,browser,analysis,explore,minari,openai,ray]" --group test
 	@touch $@
 
 $(VENV)/.reference: $(VENV)/.test
@@ -83,7 +83,7 @@ $(VENV)/.reference: $(VENV)/.test
 
 $(VENV)/.lint: $(VENV)/.demo
 	@echo "installing the lint tools ..."
-	@$(PIP) install $(PINS) --editable ".[webshop,browser,analysis,explore,minari,openai,ray]" --group lint
+	@$(PIP) install $(PINS) --editable ".[scienceworld,webshop,browser,analysis,explore,minari,openai,ray]" --group lint
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.demo

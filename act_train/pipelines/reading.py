@@ -11,7 +11,7 @@
     rows: {act: act, act+il: il}            # row of the report: the stage whose model is evaluated
 
 ``{act}`` in a value is the folder that the stage ``act`` leaves. An entry of ``evaluate`` may be a
-mapping like a stage, in which ``{model}`` is the model of the row.
+mapping like a stage (``{stage: judge, pairs: FOLDER}``), in which ``{model}`` is the row's model.
 """
 
 from __future__ import annotations

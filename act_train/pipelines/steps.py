@@ -89,9 +89,12 @@ def _of_seed(pipeline: Pipeline, seed: int) -> Iterator[Step]:
         yield made[name]
     for row, name in pipeline.rows.items():
         for number, told in enumerate(pipeline.evaluate, 1):
-            asked = {"policy": "transformers:{model}", **told}
+            judges = told["stage"] == "judge"
+            asked = {"model": "{model}"} if judges else {"policy": "transformers:{model}"}
             title = f"{row}, evaluation {number}"
-            yield _step(pipeline, seed, title, asked, {**made, "model": made[name]}, row)
+            yield _step(
+                pipeline, seed, title, {**asked, **told}, {**made, "model": made[name]}, row
+            )
 
 
 def _step(

@@ -11,6 +11,7 @@ import pytest
 from act_train import cli, demo, recipe
 from act_train.arguments.measuring import EvaluateArguments
 from act_train.arguments.running import DemoArguments
+from act_train.demo_report import HISTORY
 from act_train.errors import DemoFailed
 from act_train.recipe import packaged
 
@@ -30,29 +31,33 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_every_step_is_a_command_that_exists(tmp_path: Path) -> None:
-    made = {str(tmp_path / name) for name in ("trajectories", "pairs")}
-    for program, stage, *options in demo.commands(tmp_path):
+    made: set[str] = set()
+    for command in demo.commands(tmp_path):
+        program, stage, *options = command
         assert program in ("act-data", "act-train")
         if program == "act-train":
             assert stage in cli.STAGES
         if "--config" in options:
             assert options[options.index("--config") + 1] in packaged()
-        # What a step reads, an earlier step has written.
-        inputs = [options[i + 1] for i, o in enumerate(options) if o in ("--model", "--pairs")]
-        assert set(inputs) <= made
-        made |= {options[i + 1] for i, o in enumerate(options) if o in ("--out", "--output_dir")}
+        written = str(demo._output(command))
+        read = {option for option in options if option.startswith(str(tmp_path))} - {written}
+        assert read <= made, "what a step reads, an earlier step has written"
+        assert written not in made
+        made.add(written)
 
 
 def test_players_are_evaluated_alike(tmp_path: Path) -> None:
     plays = [options for _, stage, *options in demo.commands(tmp_path) if stage == "evaluate"]
     read = [recipe.read(options, EvaluateArguments)[0] for options in plays]
-    assert len(read) == len(demo.PLAYERS)
-    alike = ("env", "split", "tasks", "step_limit", "metric", "limit", "seed")
+    assert len(read) == len(demo.MODELS) * len(demo.SPLITS)
+    alike = ("env", "tasks", "step_limit", "metric", "limit", "seed", "max_new_tokens")
     assert len({str([getattr(one, name) for name in alike]) for one in read}) == 1
-    assert len({str(one.make_arguments()) for one in read}) == 1
-    for one in read:
-        if ":" not in one.policy:
-            assert (one.history, one.max_new_tokens) == (2, None), "refused of scripted players"
+    assert {one.history for one in read} == {HISTORY}
+    assert {(one.policy, one.split) for one in read} == {
+        (f"transformers:{model.format(out=tmp_path)}", split)
+        for model in demo.MODELS.values()
+        for split in demo.SPLITS
+    }
 
 
 def test_a_demo_goes_on_where_it_stopped(

@@ -67,6 +67,16 @@ def made(folder: Path, told: dict[str, Any], **more: Any) -> list[Step]:
     return steps([read(written(folder, told), **more)])
 
 
+def test_a_row_is_judged_as_well_as_played(told: dict[str, Any], tmp_path: Path) -> None:
+    judge = {"stage": "judge", "pairs": "{data}/pairs.parquet", "history": 0}
+    _, trained, played, judged = made(tmp_path, {**told, "evaluate": [PLAY, judge]})
+    assert played.options["policy"] == f"transformers:{trained.output}"
+    assert judged.options["model"] == str(trained.output)
+    assert (judged.stage, judged.row, judged.after) == ("judge", "il", (trained.id,))
+    assert "policy" not in judged.options
+    assert "seed" not in judged.options
+
+
 def test_a_step_is_named_by_what_it_is_made_from(told: dict[str, Any], tmp_path: Path) -> None:
     first = made(tmp_path, told)
     assert [step.stage for step in first] == ["tiny", "imitate", "evaluate"]
