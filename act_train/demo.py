@@ -36,6 +36,8 @@ MODELS = {
     "imitate": "{out}/imitate",
     "act-imitate": "{out}/act-imitate",
 }
+PLAYING = ("base", "imitate", "act-imitate")
+TASKS = 50  # that each of them plays of each split
 
 Command = tuple[str, ...]
 
@@ -73,11 +75,11 @@ def commands(out: Path) -> list[Command]:
     def model(name: str) -> str:
         return MODELS[name].format(out=out)
 
-    def train(stage: str, start: str, data: str, to: str) -> Command:
+    def train(stage: str, start: str, data: str, to: str, steps: int) -> Command:
         return (
             "act-train", stage, "--config", f"nano_{stage}.yaml", "--model", model(start),
             f"--{data}", f"{out}/dataset", "--split", "train", "--validation_share", "0.1",
-            "--output_dir", f"{out}/{to}",
+            "--max_steps", f"{steps}", "--output_dir", f"{out}/{to}",
         )  # fmt: skip
 
     def judge(name: str) -> Command:
@@ -89,7 +91,7 @@ def commands(out: Path) -> list[Command]:
     def play(split: str, name: str) -> Command:
         return (
             "act-train", "evaluate", "--config", "nano_evaluate.yaml", "--split", split,
-            "--policy", f"transformers:{model(name)}",
+            "--limit", f"{TASKS}", "--policy", f"transformers:{model(name)}",
             "--output", f"{out}/evaluation/{split}/{name}.jsonl",
         )  # fmt: skip
 
@@ -117,11 +119,11 @@ def commands(out: Path) -> list[Command]:
             "--name", "Pairs of the demo", "--out", f"{out}/dataset",
         ),
         judge("base"),
-        train("critique", "base", "pairs", "critique"),
+        train("critique", "base", "pairs", "critique", 150),
         judge("critique"),
-        train("imitate", "base", "trajectories", "imitate"),
-        train("imitate", "critique", "trajectories", "act-imitate"),
-        *(play(split, name) for split in SPLITS for name in MODELS),
+        train("imitate", "base", "trajectories", "imitate", 60),
+        train("imitate", "critique", "trajectories", "act-imitate", 60),
+        *(play(split, name) for split in SPLITS for name in PLAYING),
     ]  # fmt: skip
 
 

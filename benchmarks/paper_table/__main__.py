@@ -1,0 +1,138 @@
+"""Runs the plan of this folder: ``python -m benchmarks.paper_table [--seeds 0 1] [--out FOLDER]``.
+
+Makes the data, trains and evaluates the rows of ``houses.yaml`` for some seeds (hours; the same
+command goes on where it was stopped), and writes what came of every task to ``RESULTS``, beside
+what other calls have put there. Two calls with other seeds and folders may run at the same time,
+one a core.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are 15 times slower
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+import yaml
+
+import act_data.cli
+from act_data.models import NANO_BASE
+from act_data.storage.files import replacing, write_json, write_text
+from act_train import pipeline
+from act_train.arguments.running import PipelineArguments
+from act_train.evaluate import read_results
+from act_train.pipelines.reading import read
+from act_train.pipelines.running import record
+from act_train.pipelines.steps import Step, steps
+
+HERE = Path(__file__).parent
+RESULTS = HERE.parent / "results/paper_table"
+KEPT = ("task_id", "won", "score", "steps", "invalid_actions", "format_failures")
+
+
+@dataclass(frozen=True)
+class PaperTable:
+    """Train and evaluate the rows of the plan."""
+
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Which of the seeds."""
+
+    out: Path = Path("runs/paper_table")
+    """Folder of the data and of all stages; goes on with what it holds."""
+
+    results: Path = RESULTS
+    """Folder for the results."""
+
+    dry_run: bool = False
+    """Make the data, and only list what would be trained and evaluated."""
+
+    def __call__(self) -> int:
+        data = self.out / "data"
+        for command in data_commands(data):
+            if status := act_data.cli.main(command):
+                return status
+        told = yaml.safe_load((HERE / "houses.yaml").read_text(encoding="utf-8"))
+        self.out.mkdir(parents=True, exist_ok=True)
+        path = self.out / "houses.yaml"
+        write_text(path, yaml.safe_dump({**told, "seeds": list(self.seeds)}, sort_keys=False))
+        asked = PipelineArguments(
+            pipelines=[str(path)], set=[f"data={data}"], out=str(self.out / "houses"),
+            dry_run=self.dry_run,
+        )  # fmt: skip
+        print(pipeline.words(pipeline.run(asked)))
+        if not self.dry_run:
+            done = steps([read(str(path), asked.set, asked.out)])
+            keep(done, self.out / "houses", self.results)
+        return 0
+
+
+def data_commands(data: Path) -> list[list[str]]:
+    """What makes trajectories and verified pairs, as the plan says."""
+    history = ("--history", "2")
+    return [
+        [
+            "collect", "--env", "ACT/ALFWorldGen-v0", "--split", "train", "--limit", "800",
+            "--out", f"{data}/trajectories",
+        ],
+        [
+            "mine", "--trajectories", f"{data}/trajectories", "--policy",
+            f"transformers:{NANO_BASE}", "--k", "4", *history, "--max-new-tokens", "24",
+            "--limit", "1600", "--out", f"{data}/mined",
+        ],
+        ["verify", f"{data}/mined", "--no-informed", "--out", f"{data}/verified"],
+        [
+            "filter", f"{data}/verified", "--out", f"{data}/pairs",
+            "--drop", "same_state,equivalent,alternative_better,near_duplicates",
+        ],
+    ]  # fmt: skip
+
+
+def keep(done: Sequence[Step], out: Path, results: Path) -> None:
+    """Put what came of the steps into ``houses.jsonl``, how they were run into ``steps.json``."""
+    results.mkdir(parents=True, exist_ok=True)
+    lines, manifests = results / "houses.jsonl", results / "steps.json"
+    known = {_key(line): line for line in _lines(lines)}
+    seeds = {step.id: step.options["seed"] for step in done if "seed" in step.options}
+    for step in done:
+        if step.row:
+            known |= {_key(line): line for line in _found(step, seeds[step.after[-1]])}
+    with replacing(lines) as file:
+        file.write("".join(f"{json.dumps(known[key])}\n" for key in sorted(known)).encode())
+    before = json.loads(manifests.read_text(encoding="utf-8")) if manifests.is_file() else {}
+    now = {step.id: record(step, out) for step in done}
+    write_json(manifests, dict(sorted({**before, **now}.items())))
+
+
+def _found(step: Step, seed: int) -> Iterator[dict[str, Any]]:
+    named = {"row": step.row, "seed": seed, "model": step.after[-1], "step": step.id}
+    if step.stage == "judge":
+        judged = json.loads(step.output.read_text(encoding="utf-8"))
+        for reading in ("", "no_state_"):
+            for pair, task, *right in judged[f"{reading}verdicts"]:
+                yield {**named, "judge": reading or "state_", "pair": pair, "task_id": task,
+                       "right": sum(right) / 2}  # fmt: skip
+        yield {**named, "judge": "texts", "task_id": "", "right": judged["text_accuracy"]}
+        return
+    for line in read_results(step.output):
+        yield {**named, "split": line["split"], **{name: line[name] for name in KEPT}}
+
+
+def _key(line: dict[str, Any]) -> tuple[str, ...]:
+    names = ("row", "step", "split", "judge", "task_id", "pair")
+    return tuple(str(line.get(name, "")) for name in names)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if path.is_file():
+        yield from map(json.loads, path.read_text(encoding="utf-8").splitlines())
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(PaperTable)())
