@@ -1,4 +1,4 @@
-"""A task that a tiny model can learn, with its labels and with shuffled ones.
+"""A task that a small model can learn, with its labels and with shuffled ones.
 
 A light says which of two actions is right. Shuffled labels say once that and once the opposite of
 every state: whatever a model reads in the state and in the two texts, it cannot be right about more
@@ -20,12 +20,12 @@ pytest.importorskip("trl")
 
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from act_data.models import NANO_BASE, packaged
 from act_data.prompts import render_answer
 from act_data.shared_prefix import answer_log_probabilities
 from act_data.storage.tables import write_parquet
 from act_data.types import AgentState, ContrastPair
-from act_train import choice_sft, critique, rows, tiny
-from act_train.arguments.scratch import TinyArguments
+from act_train import choice_sft, critique, rows
 from act_train.arguments.training import (
     CritiqueArguments,
     LabelArguments,
@@ -78,7 +78,7 @@ def teach(start: Path, data: Path, out: Path, *, flip: float = 0.0) -> None:
         PairArguments(pairs=str(data), history=0, validation_share=HELD_OUT),
         QuestionArguments(),
         LabelArguments(flip_labels=flip),
-        sft(out, max_steps=100, learning_rate=3e-3),
+        sft(out, max_steps=40, learning_rate=1e-3),
     )
 
 
@@ -133,17 +133,10 @@ def shuffled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def blank(tmp_path_factory: pytest.TempPathFactory, shuffled: Path) -> Path:
-    folder = tmp_path_factory.mktemp("blank")
-    tiny.run(TinyArguments(out=str(folder), texts=[str(shuffled)], hidden=64, vocabulary=400))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory, blank: Path, real: Path) -> Path:
-    """A model that knows the format, and judges a little."""
+def start(tmp_path_factory: pytest.TempPathFactory, real: Path) -> Path:
+    """A model that judges a little."""
     folder = tmp_path_factory.mktemp("start")
-    teach(blank, real, folder, flip=0.2)
+    teach(packaged(NANO_BASE), real, folder, flip=0.2)
     return folder
 
 
@@ -166,11 +159,11 @@ def test_critique_learns_nothing_from_shuffled_labels(
 
 
 def test_an_order_that_tells_the_label_is_learnt_from_shuffled_ones(
-    blank: Path, shuffled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shuffled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def biased(question: Question) -> list[tuple[str, ...]]:
         return [(question.answer, *(a for a in question.candidates if a != question.answer))]
 
     monkeypatch.setattr(rows, "_orders", biased)
-    teach(blank, shuffled, tmp_path)
+    teach(packaged(NANO_BASE), shuffled, tmp_path)
     assert accuracy(tmp_path, shuffled) > 0.9
