@@ -29,7 +29,7 @@ from act_envs.base import TextEnv
 from act_envs.types import Task
 from act_train.documents import Document, Episode, Turn, transcript
 from act_train.errors import RecipeError
-from act_train.reading import questions, recital
+from act_train.reading import questions
 
 HELD_OUT = 50  # one task in so many is never trained on
 MAX_TURNS = 100  # where an environment has no step limit
@@ -189,11 +189,9 @@ class Corpus:
             pages are long, so many more instructions are read for the same number of tokens.
         reading: share of the documents that only ask about what was read.
         seed: of all that is drawn.
-        recitals: share of these that are about lists of codes instead of played text.
         held_out: draw from the tasks that are kept for measuring, and only from them.
         learner: makes a model that plays, in the process where it plays.
         led: share of the episodes that it plays.
-        tries: so many of them it plays for one document, until something is refused in one.
     """
 
     def __init__(
@@ -203,10 +201,8 @@ class Corpus:
         seed: int,
         *,
         held_out: bool,
-        recitals: float = 0.0,
         learner: Callable[[], Player] | None = None,
         led: float = 0.0,
-        tries: int = 1,
     ) -> None:
         self._worlds = {name: dict(about) for name, about in worlds.items()}
         shares = np.array([about.pop("share") for about in self._worlds.values()], dtype=float)
@@ -215,7 +211,6 @@ class Corpus:
         self._names = list(self._worlds)
         self._reading, self._seed, self._held_out = reading, seed, held_out
         self._make_learner, self._led = learner, led if learner else 0.0
-        self._recitals, self._tries = recitals, tries
         self._opened: dict[str, World] = {}
         self._learner: Player | None = None
 
@@ -227,13 +222,8 @@ class Corpus:
         brief = (share := self._brief[world.env_id]) > 0 and rng.random() < share
         led = not brief and self._led > 0 and rng.random() < self._led
         turns = 1 + int(rng.integers(_BRIEF)) if brief else MAX_TURNS
-        for _ in range(self._tries if led else 1):
-            task, episode = world.draw(rng, self._player() if led else None, turns)
-            if any(turn.refused for turn in episode.turns):
-                break
+        task, episode = world.draw(rng, self._player() if led else None, turns)
         if rng.random() < self._reading:
-            if self._recitals > 0 and rng.random() < self._recitals:
-                return recital(task.task_id, rng), rng
             return questions(task.task_id, episode, rng), rng
         whole = rng.random() < _WHOLE or not episode.turns
         first = 0 if whole else int(rng.integers(len(episode.turns)))

@@ -92,8 +92,7 @@ def run(arguments: PretrainArguments) -> dict[str, Any]:
     record = _record(arguments, weights)
     _refuse_another_run(folder, record)
     corpus = Corpus(
-        arguments.played(), arguments.reading, arguments.seed, held_out=False,
-        recitals=arguments.recitals, led=arguments.led, tries=arguments.led_tries,
+        arguments.played(), arguments.reading, arguments.seed, held_out=False, led=arguments.led,
         learner=functools.partial(Learner, start, arguments.max_length) if start else None,
     )  # fmt: skip
     if start:

@@ -17,12 +17,10 @@ from act_train.documents import Branch, Document, Episode, Span
 
 READING = "reading"
 _QUESTIONS = 6  # of a document
-_FOLLOW = "Which words follow: "
 _ASK = f"Answer with {OPEN_TAG}the answer{CLOSE_TAG}."
 _WORD = re.compile(r"\b(?:[A-Za-z]+|[0-9]+)\b")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _PIECE = 3  # words of a snippet
-_CODES = (8, 16)  # of a line that is recited; at least, and fewer than
 
 Rng = np.random.Generator
 Question = tuple[str, str]
@@ -40,24 +38,6 @@ def questions(task_id: str, episode: Episode, rng: Rng) -> Document:
         lines.insert(int(rng.integers(len(lines) + 1)), code_line(name, value))
     asked = [_one(_KINDS, rng)(lines, codes, rng) for _ in range(_QUESTIONS)]
     return reading_document(task_id, lines, [question for question in asked if question])
-
-
-def recital(task_id: str, rng: Rng) -> Document:
-    """Lines of codes, and questions that are answered by going on with one of them.
-
-    Nothing but copying answers these, at every token: a small model learns it from them in a
-    fraction of the text that questions with short answers take.
-    """
-    lines = [
-        [code(rng) for _ in range(rng.integers(*_CODES))] for _ in range(int(rng.integers(1, 5)))
-    ]
-    asked = []
-    for _ in range(_QUESTIONS):
-        line = _one(lines, rng)
-        at = int(rng.integers(len(line) - _PIECE)) + 1
-        given, answer = line[max(0, at - _PIECE) : at], line[at:]
-        asked.append((f"{_FOLLOW}{' '.join(given)}", " ".join(answer)))
-    return reading_document(task_id, [" ".join(line) for line in lines], asked)
 
 
 def reading_document(task_id: str, lines: Sequence[str], asked: Sequence[Question]) -> Document:
@@ -101,7 +81,7 @@ def _find(lines: Sequence[str], codes: dict[str, str], rng: Rng) -> Question | N
     given = " ".join(words[at : at + _PIECE])
     if " ".join(lines).count(given) > 1:
         return None
-    return f"{_FOLLOW}{given}", " ".join(words[at + _PIECE : at + 2 * _PIECE])
+    return f"Which words follow: {given}", " ".join(words[at + _PIECE : at + 2 * _PIECE])
 
 
 def _choose(lines: Sequence[str], codes: dict[str, str], rng: Rng) -> Question:

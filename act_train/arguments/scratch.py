@@ -44,7 +44,6 @@ class PretrainArguments:
         "further arguments of gym.make.",
     )
     reading: float = option(0.2, "Share of the documents that ask about text.")
-    recitals: float = option(0.0, "Share of these that are lists of codes, to be recited.")
     asked: float = option(0.2, "Share of the steps that are asked as a prompt of their own.")
     asked_after_refusals: float | None = option(
         None, "The same right after a refused action; asked, where none is given."
@@ -52,9 +51,6 @@ class PretrainArguments:
     seed: int = option(0, "Seed of the weights and of all that is played.")
     model: str = option("", "Model to go on from, as in other stages; else weights are random.")
     led: float = option(0.0, "Share of the episodes that model itself plays, helped (DAgger).")
-    led_tries: int = option(
-        1, "Episodes that it plays for one document, until something is refused in one."
-    )
     vocabulary: int | None = option(None, "Size of the vocabulary; 1024, or that of model.")
     hidden: int | None = option(None, "Width, a multiple of 64; 128, or that of model.")
     layers: int | None = option(None, "Depth; 5, or that of model.")
@@ -75,7 +71,6 @@ class PretrainArguments:
         need(self.out, "out")
         at_least(
             1,
-            led_tries=self.led_tries,
             steps=self.steps,
             warmup_steps=self.warmup_steps,
             probe_steps=self.probe_steps,
@@ -97,7 +92,7 @@ class PretrainArguments:
             at_least(1, layers=layers)
         if self.led and not self.model:
             raise RecipeError(f"led={self.led} needs a model that plays. Set model: FOLDER.")
-        for name in ("reading", "recitals", "asked", "asked_after_refusals", "decay", "led"):
+        for name in ("reading", "asked", "asked_after_refusals", "decay", "led"):
             if (value := getattr(self, name)) is not None and not 0 <= value <= 1:
                 raise RecipeError(f"{name}={value} must lie in [0, 1].")
         self.played()

@@ -122,26 +122,6 @@ def test_of_brief_episodes_only_the_first_steps_are_told() -> None:
     assert 6 <= sum(some) <= 18
 
 
-def test_a_recital_is_answered_by_copying_alone() -> None:
-    for seed in range(20):
-        document = reading.recital("task", np.random.default_rng(seed))
-        lines = document.trunk[0].text.splitlines()[1:]
-        assert len(document.branches) == 6
-        for branch in document.branches:
-            given = branch.prompt.strip().split(" Answer with")[0].removeprefix(reading._FOLLOW)
-            answer, _ = read_answer(branch.answer)
-            assert any(line.endswith(f"{given} {answer}") for line in lines)
-            assert f"{given} {answer}".count(" ") >= 1
-
-
-def test_as_many_documents_are_recitals_as_wanted() -> None:
-    plain = Corpus(WORLDS, 0.5, 0, held_out=False)
-    recited = Corpus(WORLDS, 0.5, 0, held_out=False, recitals=1.0)
-    pairs = [[one.document(0, index)[0] for one in (plain, recited)] for index in range(20)]
-    for before, after in pairs:
-        assert (before == after) == (before.source != reading.READING)
-
-
 def test_mistakes_are_read_and_never_learnt_and_the_expert_goes_on() -> None:
     env = text_env(make_env(HOUSE, {"games": 20, "seed_of_games": 5}))
     tasks = [task.task_id for task in env.tasks("train")[:6]]

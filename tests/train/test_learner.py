@@ -22,7 +22,6 @@ from act_data.errors import ModelNotFound
 from act_data.models import NANO, find_model
 from act_data.prompts import action_prompt, parse_answer
 from act_data.types import AgentState
-from act_train import corpus as corpora
 from act_train import pretrain, probes
 from act_train.arguments.scratch import PretrainArguments
 from act_train.corpus import STUCK, Corpus, World, play, play_along
@@ -106,31 +105,6 @@ def test_the_expert_acts_where_a_learner_is_refused_again_and_again() -> None:
     assert all(turn.action == "jump" for turn in episode.turns if turn.refused)
     assert len(episode.turns) == (STUCK + 1) * len(right.turns)
     world.close()
-
-
-def test_it_plays_until_something_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Late(Scripted):
-        """Is refused in the third episode that it begins, and in no other."""
-
-        def act(self, observation: str) -> str:
-            begun = sum(kind == "begin" for kind, _ in self.told)
-            return "jump" if begun == 3 else ""
-
-    def refused(tries: int) -> tuple[bool, int]:
-        learner = Late("")
-        corpus = Corpus(
-            HOUSE, 0.0, 0, held_out=False, learner=lambda: learner, led=1.0, tries=tries
-        )
-        document, _ = corpus.document(0)
-        corpus.close()
-        begun = sum(kind == "begin" for kind, _ in learner.told)
-        return any(branch.after_refusal for branch in document.branches), begun
-
-    monkeypatch.setattr(corpora, "_WHOLE", 1.0)
-    monkeypatch.setattr(corpora, "HELP", (0.0,))
-    assert refused(1) == (False, 1)
-    assert refused(2) == (False, 2)
-    assert refused(3) == refused(9) == (True, 3)
 
 
 @pytest.mark.parametrize(("says", "helped"), [("look", 0.5), ("look", 1.0), ("", 0.0)])
