@@ -37,7 +37,7 @@ MODELS = {
     "act-imitate": "{out}/act-imitate",
 }
 PLAYING = ("base", "imitate", "act-imitate")
-TASKS = 50  # that each of them plays of each split
+TASKS = 40  # that each of them plays of each split
 
 Command = tuple[str, ...]
 
@@ -121,8 +121,8 @@ def commands(out: Path) -> list[Command]:
         judge("base"),
         train("critique", "base", "pairs", "critique", 150),
         judge("critique"),
-        train("imitate", "base", "trajectories", "imitate", 60),
-        train("imitate", "critique", "trajectories", "act-imitate", 60),
+        train("imitate", "base", "trajectories", "imitate", 40),
+        train("imitate", "critique", "trajectories", "act-imitate", 40),
         *(play(split, name) for split in SPLITS for name in PLAYING),
     ]  # fmt: skip
 
