@@ -76,9 +76,10 @@ def commands(out: Path) -> list[Command]:
         return MODELS[name].format(out=out)
 
     def train(stage: str, start: str, data: str, to: str, steps: int) -> Command:
+        share = "0.1" if stage == "critique" else "0.02"  # a task has many rows to imitate
         return (
             "act-train", stage, "--config", f"nano_{stage}.yaml", "--model", model(start),
-            f"--{data}", f"{out}/dataset", "--split", "train", "--validation_share", "0.1",
+            f"--{data}", f"{out}/dataset", "--split", "train", "--validation_share", share,
             "--max_steps", f"{steps}", "--output_dir", f"{out}/{to}",
         )  # fmt: skip
 

@@ -81,7 +81,7 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
         "cards": [
             *_judge_cards(judged),
             _card(
-                f"{noise['shares']['noise']['value']:.0%}",
+                _percent(noise["shares"]["noise"]["value"]),
                 "of the pairs do not hold what the paper assumes, that the expert's action is "
                 "better: both were executed, and the alternative is as good or better",
             ),
@@ -153,9 +153,11 @@ def _played(out: Path) -> str:
     ]
     found = difference([lines[0]], [lines[1]], "success")
     return (
-        f"And to act? After ACT, imitation wins {found.change:+.1%} more of the houses with "
-        f"rooms never seen (95 % interval {found.low:+.1%} to {found.high:+.1%}, paired by task): "
-        "with so few tasks and one seed this is told, not claimed."
+        f"And to act? In rooms never seen, {_percent(found.a)} of the houses are won after "
+        f"imitation alone and {_percent(found.b)} after ACT and imitation, a difference of "
+        f"{100 * found.change:+.0f} points (95 % interval {100 * found.low:+.0f} to "
+        f"{100 * found.high:+.0f}, paired by task): with so few tasks and one seed this is told, "
+        "not claimed."
     )
 
 
@@ -163,7 +165,7 @@ def _both(out: Path, *names: str) -> str:
     shares = []
     for name in names:
         lines = read_results(out / f"evaluation/unseen/{name}.jsonl")
-        shares.append(f"{sum(line['won'] for line in lines) / len(lines):.0%}")
+        shares.append(_percent(sum(line["won"] for line in lines) / len(lines)))
     return " → ".join(shares)
 
 
@@ -239,7 +241,12 @@ def _again(seconds: Mapping[str, float]) -> Section:
 
 
 def _share(found: Mapping[str, float]) -> Value:
-    return Value(f"{found['value']:.1%}", f"[{found['low']:.1%}, {found['high']:.1%}]")
+    value, low, high = (f"{100 * found[name]:.1f}" for name in ("value", "low", "high"))
+    return Value(f"{value} %", f"[{low}, {high}]")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _card(value: str, label: str) -> dict[str, str]:

@@ -39,6 +39,11 @@ def unpaired(found: Iterable[Experiment]) -> Table | None:
     return Table("Not paired", ("first run", "second run", "why"), rows) if rows else None
 
 
+def _split(one: Experiment) -> str:
+    """What tells its tasks from others of the environment; questions have no splits."""
+    return one.first.request.get("split", "")
+
+
 def _list(one: Experiment) -> tuple[str, str]:
     return one.first.kind, one.first.request["task_list"]
 
@@ -57,7 +62,7 @@ def _row(a: Experiment, b: Experiment, measure: str) -> list[str | Value]:
         a.label,
         b.label,
         measure,
-        Value(str(found.tasks), ", ".join(filter(None, (states, few)))),
+        Value(str(found.tasks), ", ".join(filter(None, (_split(a), states, few)))),
         Value(f"{100 * found.change:+.1f}", f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"),
         *wins,
         ", ".join(other) or "–",

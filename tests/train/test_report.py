@@ -158,7 +158,7 @@ def test_paired_differences_and_their_test(played: Path, tmp_path: Path) -> None
     assert success[:3] == ["expert", "luck", "success"]
     assert str(success[4]).startswith("-85.7 [")
     assert success[5:] == ["6", "0", f"{2 / 2**6:.2g}", "–"]
-    assert str(success[3]) == "7 too few to tell"
+    assert str(success[3]) == "7 test, too few to tell"
     others = 1.96**2 / (7 + 1.96**2)  # where all agree, tasks of another kind may not have come up
     low, high = -0.5 + others * (-1 + 0.5), -0.5 + others * (1 + 0.5)
     assert str(score[4]) == f"-50.0 [{100 * low:+.1f}, {100 * high:+.1f}]"
@@ -183,7 +183,7 @@ def test_next_actions_are_paired_by_state_as_compare_does(tmp_path: Path) -> Non
     a, _ = found
     assert told["a"] == pytest.approx(a.estimate("next-action").value)
     states = len(a.first.values("next-action"))
-    assert str(shown[3]) == f"11 {states} states"
+    assert str(shown[3]) == f"11 test, {states} states"
     assert shown[-1] == "seed"
 
     def elsewhere(line: Line) -> Line:
