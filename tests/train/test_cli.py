@@ -47,7 +47,7 @@ EVALUATE = ["evaluate", "--policy", "expert", "--env", "ACT/Toy-v0"]
         (["critic"], "'critique'"),
         (["evaluate", "--config"], "no file"),
         (["evaluate", "--config", "nowhere.yaml"], "does not exist"),
-        (["evaluate", "--config", "scienceworld_tiny_evaluat.yaml"], "_tiny_evaluate.yaml"),
+        (["evaluate", "--config", "nano_evaluat.yaml"], "nano_evaluate.yaml"),
         ([*EVALUATE, "--output", "x", "--step_limit", "many"], "invalid int value: 'many'"),
         ([*EVALUATE, "--output", "x", "--step_limit", "5", "--outptu", "y"], "'--output'"),
         ([*EVALUATE, "--outptu=y"], "'--output'"),  # and not: output is not set

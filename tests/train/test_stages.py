@@ -432,7 +432,7 @@ def test_mistakes_are_told_before_a_model_is_loaded(
         raise AssertionError("a model was loaded")
 
     monkeypatch.setattr(reinforce, "SharedPrefixGRPOTrainer", loaded)
-    recipe = ["--config", "scienceworld_tiny_critique.yaml", "--output_dir", str(tmp_path)]
+    recipe = ["--config", "nano_critique.yaml", "--output_dir", str(tmp_path)]
     data = ["--pairs", str(stored / "pairs.parquet"), "--model", str(base)]
     assert main(["critique", *recipe, *data, *options]) == 2
     assert told in capsys.readouterr().err
