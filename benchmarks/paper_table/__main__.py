@@ -12,6 +12,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are 15 times slower
 
+import fcntl
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,6 +35,7 @@ from act_train.pipelines.steps import Step, steps
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results/paper_table"
+GAMES = '{"seed_of_games": 7}'  # houses that no pilot was run in
 KEPT = ("task_id", "won", "score", "steps", "invalid_actions", "format_failures")
 
 
@@ -78,8 +80,8 @@ def data_commands(data: Path) -> list[list[str]]:
     history = ("--history", "2")
     return [
         [
-            "collect", "--env", "ACT/ALFWorldGen-v0", "--split", "train", "--limit", "800",
-            "--out", f"{data}/trajectories",
+            "collect", "--env", "ACT/ALFWorldGen-v0", "--env-kwargs", GAMES, "--split", "train",
+            "--limit", "800", "--out", f"{data}/trajectories",
         ],
         [
             "mine", "--trajectories", f"{data}/trajectories", "--policy",
@@ -97,7 +99,15 @@ def data_commands(data: Path) -> list[list[str]]:
 def keep(done: Sequence[Step], out: Path, results: Path) -> None:
     """Put what came of the steps into ``houses.jsonl``, how they were run into ``steps.json``."""
     results.mkdir(parents=True, exist_ok=True)
-    lines, manifests = results / "houses.jsonl", results / "steps.json"
+    folder = os.open(results, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # another call may be at its end too
+        _merge(done, out, results / "houses.jsonl", results / "steps.json")
+    finally:
+        os.close(folder)
+
+
+def _merge(done: Sequence[Step], out: Path, lines: Path, manifests: Path) -> None:
     known = {_key(line): line for line in _lines(lines)}
     seeds = {step.id: step.options["seed"] for step in done if "seed" in step.options}
     for step in done:

@@ -16,7 +16,7 @@ from act_train.pipelines.reading import read
 from act_train.pipelines.running import check
 from act_train.pipelines.steps import Step, steps
 from act_train.reporting.published import paper
-from benchmarks.paper_table.__main__ import HERE, KEPT, keep
+from benchmarks.paper_table.__main__ import GAMES, HERE, KEPT, data_commands, keep
 
 PROMPTS = 1920  # of a stage
 
@@ -37,6 +37,10 @@ def test_the_plan_can_be_run_and_holds_every_row(planned: list[Step], tmp_path: 
     trained = [step for step in planned if not step.row]
     assert len(trained) == 18 * 5
     assert {step.options["seed"] for step in trained} == {*range(5)}
+    played = [step for step in planned if step.stage == "evaluate"]
+    assert {step.options["env_kwargs"] for step in played} == {GAMES}
+    collect, *_ = data_commands(tmp_path)
+    assert collect[collect.index("--env-kwargs") + 1] == GAMES
 
 
 def test_every_stage_sees_as_many_prompts(planned: list[Step]) -> None:
