@@ -44,6 +44,7 @@ class Pipeline:
         stages: by name, in order: ``stage``, ``config`` and keys of its recipe.
         evaluate: how the model of a row is evaluated, written as stages are.
         rows: for each the name of the stage that makes its model.
+        as_they_are: rows of a model that no stage makes, by its folder or Hub id.
     """
 
     path: str
@@ -53,6 +54,7 @@ class Pipeline:
     stages: Mapping[str, Told]
     evaluate: tuple[Told, ...]
     rows: Mapping[str, str]
+    as_they_are: Mapping[str, str]
 
 
 def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeline:
@@ -92,10 +94,17 @@ def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeli
     asked = told.get("evaluate", [])
     if not isinstance(asked, list):
         raise RecipeError(f"{path}: evaluate={asked!r} must be a list of recipes.")
-    rows = {str(row): str(name) for row, name in _mapping(path, told, "rows").items()}
-    for row, name in rows.items():
-        if name not in stages:
-            raise RecipeError(f"{path}: row {row!r}: no stage {name!r}. {nearest(name, stages)}")
+    rows, as_they_are = {}, {}
+    for row, name in _mapping(path, told, "rows").items():
+        if isinstance(name, dict) and isinstance(model := name.get("model"), str):
+            as_they_are[str(row)] = fill(model)
+        elif str(name) in stages:
+            rows[str(row)] = str(name)
+        else:
+            raise RecipeError(
+                f"{path}: row {row!r}: no stage {name!r}. {nearest(str(name), stages)} "
+                "A model that no stage makes is written {model: PATH_OR_HUB_ID}."
+            )
     evaluate = [{"config": one} if isinstance(one, str) else one for one in asked]
     return Pipeline(
         path=path,
@@ -107,6 +116,7 @@ def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeli
             fill(_stage(path, "evaluate", {"stage": "evaluate", **one})) for one in evaluate
         ),
         rows=rows,
+        as_they_are=as_they_are,
     )
 
 

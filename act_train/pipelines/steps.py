@@ -88,13 +88,22 @@ def _of_seed(pipeline: Pipeline, seed: int) -> Iterator[Step]:
         made[name] = _step(pipeline, seed, name, told, made)
         yield made[name]
     for row, name in pipeline.rows.items():
-        for number, told in enumerate(pipeline.evaluate, 1):
-            judges = told["stage"] == "judge"
-            asked = {"model": "{model}"} if judges else {"policy": "transformers:{model}"}
-            title = f"{row}, evaluation {number}"
-            yield _step(
-                pipeline, seed, title, {**asked, **told}, {**made, "model": made[name]}, row
-            )
+        for title, told in _evaluations(pipeline, row):
+            yield _step(pipeline, seed, title, told, {**made, "model": made[name]}, row)
+    if seed == pipeline.seeds[0]:  # nothing is trained that another seed would change
+        for row, model in pipeline.as_they_are.items():
+            for title, told in _evaluations(pipeline, row, model):
+                yield _step(pipeline, seed, title, told, made, row)
+
+
+def _evaluations(
+    pipeline: Pipeline, row: str, model: str = "{model}"
+) -> Iterator[tuple[str, Told]]:
+    for number, told in enumerate(pipeline.evaluate, 1):
+        judges = told["stage"] == "judge"
+        asked = {"model": "{model}"} if judges else {"policy": "transformers:{model}"}
+        meant = filled({**asked, **told}, lambda name: model if name == "model" else f"{{{name}}}")
+        yield f"{row}, evaluation {number}", meant
 
 
 def _step(

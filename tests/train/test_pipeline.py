@@ -133,6 +133,14 @@ def test_rows_and_pipelines_share_what_they_have_in_common(
     assert rows["il"] == rows["again"] != rows["il-il"]
 
 
+def test_a_row_may_be_a_model_that_no_stage_makes(told: dict[str, Any], tmp_path: Path) -> None:
+    found = made(tmp_path, {**told, "seeds": [0, 1], "rows": {"prompt": {"model": "act-nano"}}})
+    (prompt,) = [step for step in found if step.row]  # of the first seed alone
+    assert prompt.options["policy"] == "transformers:act-nano"
+    assert prompt.inputs["policy"].startswith("transformers:sha256:")
+    assert prompt.after == ()
+
+
 def test_seeds_are_runs_of_their_own(told: dict[str, Any], tmp_path: Path) -> None:
     found = made(tmp_path, {**told, "seeds": [0, 1]})
     assert len({step.id for step in found}) == 6
@@ -154,6 +162,7 @@ def test_seeds_are_runs_of_their_own(told: dict[str, Any], tmp_path: Path) -> No
         ({"stages": {"base": BASE, "il": {**LEARN, "num_generations": 2}}}, "unknown key 'num_gen"),
         ({"stages": {"base": BASE, "il": {**LEARN, "trajectories": "no"}}}, "nothing lies at no"),
         ({"rows": {"il": "ill"}}, "Did you mean 'il'"),
+        ({"rows": {"il": {"modle": "x"}}}, "{model: PATH_OR_HUB_ID}"),
         ({"seeds": 3}, "must be a list of numbers"),
         ({"out": ""}, "out is not set"),
         ({"launch": "zero9.yaml"}, "neither a file nor one of the package"),
