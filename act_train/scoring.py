@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -20,7 +21,11 @@ _LONGEST = 64  # tokens of such words
 
 
 class LikeliestAdmissible:
-    """Ranks the admissible actions by how likely the model is to answer with them.
+    """Ranks the admissible actions by how likely the model is to answer with them and no other.
+
+    That is the likelihood under decoding that is constrained to them (:func:`among_offered`): the
+    plain one would put a product's code, ten tokens of which the first ones decide, behind whatever
+    button is spelt with two.
 
     A model that is sure of a wrong action would take it for ever, so every time that an action
     has been taken in the episode costs it ``repeat_penalty``. An offer that leaves words open
@@ -77,10 +82,11 @@ class LikeliestAdmissible:
         answers = [f"{render_answer(action)}{self._tokenizer.eos_token}" for action in offered]
         rows = self._tokenizer(answers, add_special_tokens=False)["input_ids"]
         found = answer_log_probabilities(self._model, [(prompt, row) for row in rows])
+        chances = among_offered(rows, found)
         done = [action for _, action in query.state.history]
         scores = [
             score - self._penalty * done.count(action)
-            for score, action in zip(found, offered, strict=True)
+            for score, action in zip(chances, offered, strict=True)
         ]
         best = sorted(range(len(offered)), key=lambda i: -scores[i])
         return [
@@ -105,3 +111,35 @@ class LikeliestAdmissible:
         words = "".join(words.partition(CLOSE_TAG)[:2])
         said, _ = read_answer(start + words)
         return said if said and said.startswith(f"{head}[") and said.endswith(f"]{tail}") else None
+
+
+def among_offered(rows: Sequence[Sequence[int]], found: Sequence[Sequence[float]]) -> list[float]:
+    """Log-probabilities (nats) of answers where no others can be given.
+
+    Each token is drawn among those with which one of the answers goes on (as in constrained
+    decoding over a prefix tree, arXiv 2010.00904), so what all of them share costs nothing, and
+    neither does what follows once only one is left.
+
+    Args:
+        rows: the tokens of the answers, none of which begins with another one.
+        found: the log-probabilities of these tokens.
+    """
+    following: dict[tuple[int, ...], dict[int, float]] = defaultdict(dict)
+    paths = [[tuple(row[:i]) for i in range(len(row))] for row in rows]
+    for path, row, values in zip(paths, rows, found, strict=True):
+        for before, token, value in zip(path, row, values, strict=True):
+            following[before].setdefault(token, value)
+    possible = {before: _log_sum(tokens.values()) for before, tokens in following.items()}
+    return [
+        sum(
+            following[before][token] - possible[before]
+            for before, token in zip(path, row, strict=True)
+        )
+        for path, row in zip(paths, rows, strict=True)
+    ]
+
+
+def _log_sum(values: Collection[float]) -> float:
+    """The logarithm of a sum of probabilities, from their logarithms."""
+    largest = max(values)
+    return largest + math.log(sum(math.exp(value - largest) for value in values))

@@ -20,8 +20,8 @@ _ROWS = 64  # candidates in one forward pass
 @torch.inference_mode()
 def answer_log_probabilities(
     model: Any, rows: Sequence[tuple[Sequence[int], Sequence[int]]]
-) -> list[float]:
-    """Sums of the log-probabilities (nats) of the tokens of answers, each after its own context.
+) -> list[list[float]]:
+    """Log-probabilities (nats) of the tokens of answers, each answer after its own context.
 
     The tokens with which all contexts begin are computed once, and their cache repeated.
 
@@ -36,7 +36,7 @@ def answer_log_probabilities(
     shared = min(alike, min(map(len, contexts)) - 1)
     head = torch.tensor([contexts[0][:shared]], device=model.device)
     cache = model(input_ids=head, use_cache=True, logits_to_keep=1).past_key_values
-    scores: list[float] = []
+    scores: list[list[float]] = []
     for start in range(0, len(rows), _ROWS):
         some = rows[start : start + _ROWS]
         repeated = copy.deepcopy(cache) if start + _ROWS < len(rows) else cache
@@ -47,7 +47,7 @@ def answer_log_probabilities(
 
 def _after(
     model: Any, cache: Any, rows: Sequence[tuple[Sequence[int], Sequence[int]]]
-) -> list[float]:
+) -> list[list[float]]:
     """The same for rows that go on where a cache ends, which holds one for each."""
     tails = [[*context, *answer] for context, answer in rows]
     width = max(map(len, tails))
@@ -60,6 +60,6 @@ def _after(
     ).logits.float()
     picked = logits.log_softmax(-1).gather(-1, tokens[:, first:, None]).squeeze(-1)
     return [
-        float(picked[i, len(context) - first : len(tail) - first].sum())
+        picked[i, len(context) - first : len(tail) - first].tolist()
         for i, ((context, _), tail) in enumerate(zip(rows, tails, strict=True))
     ]

@@ -117,7 +117,7 @@ class ModelJudge:
         rows = [row for question in questions for row in self._rows(state, question)]
         for context, answer in rows:
             self._check_room(len(context) + len(answer))
-        found = answer_log_probabilities(self._model, rows)
+        found = [sum(tokens) for tokens in answer_log_probabilities(self._model, rows)]
         return list(zip(found[::2], found[1::2], strict=True))
 
     def length(self, state: AgentState, question: Question) -> int:

@@ -85,7 +85,7 @@ def test_answers_over_a_shared_prefix_get_what_separate_passes_give_them(base: P
     start = tokens(30)
     contexts = [start, [*start, *tokens(9)], [*start, *tokens(2)], start[:20]]
     rows = [(context, tokens(1 + 3 * i)) for i, context in enumerate(contexts)]
-    found = answer_log_probabilities(model, rows)
+    found = [sum(tokens) for tokens in answer_log_probabilities(model, rows)]
     expected = [separately(model, *row) for row in rows]
     assert found == pytest.approx(expected, abs=1e-4)
     assert max(expected) - min(expected) > 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import torch
 from act_data.policies.base import Query
 from act_data.shared_prefix import answer_log_probabilities
 from act_data.types import AgentState
-from act_train.scoring import LikeliestAdmissible
+from act_train.scoring import LikeliestAdmissible, among_offered
 from act_train.scratch import make_model, make_tokenizer
 
 TEXTS = ["You see a drawer 12 and a mug 3. go to drawer 12, take mug 3 from drawer 12."]
@@ -35,11 +36,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def separately(model: Any, prompt: list[int], answer: list[int]) -> float:
+def separately(model: Any, prompt: list[int], answer: list[int]) -> list[float]:
     ids = torch.tensor([prompt + answer])
     with torch.inference_mode():
         logits = model(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
-    return float(logits.gather(-1, torch.tensor(answer)[:, None]).sum())
+    return logits.gather(-1, torch.tensor(answer)[:, None]).squeeze(-1).tolist()
 
 
 def test_scores_equal_separate_forward_passes_for_any_number_of_candidates(folder: Path) -> None:
@@ -51,9 +52,24 @@ def test_scores_equal_separate_forward_passes_for_any_number_of_candidates(folde
         torch.randint(3, size, (1 + i % 7,), generator=draw).tolist() for i in range(70)
     ]
     found = answer_log_probabilities(model, [(prompt, answer) for answer in answers])
-    expected = [separately(model, prompt, answer) for answer in answers]
-    assert found == pytest.approx(expected, abs=1e-5)
-    assert max(expected) - min(expected) > 1
+    for tokens, answer in zip(found, answers, strict=True):
+        assert tokens == pytest.approx(separately(model, prompt, answer), abs=1e-5)
+    sums = [sum(tokens) for tokens in found]
+    assert max(sums) - min(sums) > 1
+
+
+def test_what_no_other_offer_could_go_on_with_costs_an_action_nothing() -> None:
+    # Two buttons and two codes: the first token parts them, and two tokens later the codes part.
+    rows = [[1, 9], [2, 9], [3, 4, 5, 9], [3, 4, 6, 9]]
+    found = [[-1.0, -0.5], [-3.0, -0.1], [-2.0, -8.0, -4.0, -9.0], [-2.0, -8.0, -5.0, -7.0]]
+    first, codes = torch.tensor([-1.0, -3.0, -2.0]), torch.tensor([-4.0, -5.0])
+    drawn, which = first.log_softmax(0), codes.log_softmax(0)
+    expected = [drawn[0], drawn[1], drawn[2] + which[0], drawn[2] + which[1]]
+    chances = among_offered(rows, found)
+    assert chances == pytest.approx([float(value) for value in expected])
+    assert sum(map(math.exp, chances)) == pytest.approx(1.0)
+    far = among_offered([[1, 9], [2, 9]], [[-2000.0, 0.0], [-2001.0, 0.0]])  # no underflow
+    assert far[0] - far[1] == pytest.approx(1.0)
 
 
 def test_the_likeliest_offered_action_is_taken_until_repeats_cost_too_much(folder: Path) -> None:

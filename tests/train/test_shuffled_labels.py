@@ -113,7 +113,7 @@ def accuracy(model: Path, data: Path) -> float:
         )
         answers = [render_answer(row[f"{who}_action"]) for who in ("expert", "alternative")]
         found = [(tokens(text), tokens(f"{answer}{tokenizer.eos_token}")) for answer in answers]
-        expert, other = answer_log_probabilities(network, found)
+        expert, other = map(sum, answer_log_probabilities(network, found))
         right.append((expert > other) + (expert == other) / 2)
     return sum(right) / len(right)
 
