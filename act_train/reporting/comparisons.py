@@ -109,7 +109,8 @@ def side_by_side(title: str, left: tuple[str, Line], right: tuple[str, Line]) ->
         Step(at + 1, *(played[at] if at < len(played) else None for played in moments))
         for at in range(max(map(len, moments)))
     ]
-    apart = next((at for at, step in enumerate(steps) if step.differs), len(steps))
+    both = min(map(len, moments))
+    apart = next((at for at, step in enumerate(steps[:both]) if step.differs), both)
     first, second = (f"{name}: {_end(line)}" for name, line in (left, right))
     _, line = left
     return SideBySide(
@@ -118,7 +119,8 @@ def side_by_side(title: str, left: tuple[str, Line], right: tuple[str, Line]) ->
         start=_cut(line["turns"][0]["observation"]),
         names=(first, second),
         same=tuple(steps[:apart]),
-        steps=tuple(steps[apart:]),
+        steps=tuple(steps[apart:both]),
+        alone=tuple(steps[both:]),
     )
 
 

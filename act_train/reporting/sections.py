@@ -99,7 +99,8 @@ class SideBySide:
         start: what both saw first.
         names: of the two runs, with how they ended.
         same: the steps before the first difference.
-        steps: all from there on.
+        steps: those from there on in which both play.
+        alone: those after one of them has ended.
     """
 
     title: str
@@ -108,6 +109,7 @@ class SideBySide:
     names: tuple[str, str]
     same: tuple[Step, ...]
     steps: tuple[Step, ...]
+    alone: tuple[Step, ...]
     kind: str = "episodes"
 
 
@@ -147,7 +149,7 @@ def _episodes(part: SideBySide) -> list[str]:
     lines += [(f"{step.number}", "same", _moment(step.left)) for step in part.same]
     lines += [
         (f"{step.number}{' ≠' if step.differs else ''}", _moment(step.left), _moment(step.right))
-        for step in part.steps
+        for step in (*part.steps, *part.alone)
     ]
     start = f"Start: {part.start}"
     return [f"### {_plain(part.title)}", _plain(part.goal), _plain(start),

@@ -266,10 +266,10 @@ def test_two_episodes_side_by_side() -> None:
         "t", ("a", line(False, "look", "fly", "look")), ("b", line(True, "look", "take"))
     )
     assert [step.number for step in shown.same] == [1]
-    assert [(step.number, step.differs) for step in shown.steps] == [(2, True), (3, True)]
+    assert [(step.number, step.differs) for step in shown.steps] == [(2, True)]
     assert shown.steps[0].left is not None
     assert not shown.steps[0].left.valid
-    assert shown.steps[1].right is None
+    assert [(step.number, step.right) for step in shown.alone] == [(3, None)]
     assert shown.names == ("a: not won, score 0.00 after 3 steps", "b: won, score 1.00 after 2 "
                            "steps")  # fmt: skip
 
