@@ -92,7 +92,7 @@ def commands(out: Path) -> list[Command]:
     def play(split: str, name: str) -> Command:
         return (
             "act-train", "evaluate", "--config", "nano_evaluate.yaml", "--split", split,
-            "--limit", f"{TASKS}", "--policy", f"transformers:{model(name)}",
+            "--limit", f"{TASKS}", "--policy", f"scored:{model(name)}",
             "--output", f"{out}/evaluation/{split}/{name}.jsonl",
         )  # fmt: skip
 
@@ -122,8 +122,8 @@ def commands(out: Path) -> list[Command]:
         judge("base"),
         train("critique", "base", "pairs", "critique", 150),
         judge("critique"),
-        train("imitate", "base", "trajectories", "imitate", 40),
-        train("imitate", "critique", "trajectories", "act-imitate", 40),
+        train("imitate", "base", "trajectories", "imitate", 60),
+        train("imitate", "critique", "trajectories", "act-imitate", 60),
         *(play(split, name) for split in SPLITS for name in PLAYING),
     ]  # fmt: skip
 

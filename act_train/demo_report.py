@@ -43,9 +43,9 @@ CAVEATS = (
     "actions; judged and played are tasks that it was never trained on.",
     "What it cannot show: that the method is worth its cost. The model has 1.3 million weights and "
     "knows little but such houses; it was trained once, for minutes, with one seed, and its "
-    "learning rate and temperature were chosen on these very pairs, among three. Differences whose "
-    "intervals overlap are chance, whichever way they point. The paper's numbers are for "
-    "models of 4 to 8 billion weights.",
+    "learning rate and temperature were chosen on pairs of these very tasks, among three. "
+    "Differences whose intervals overlap are chance, whichever way they point. The paper's numbers "
+    "are for models of 4 to 8 billion weights.",
 )
 
 
@@ -88,7 +88,8 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
             ),
             _card(
                 _both(out, "imitate", "act-imitate"),
-                "houses won, in rooms never seen in training: imitation alone, and after ACT",
+                "houses won, choosing among the admissible actions, in rooms never seen in "
+                "training: imitation alone, and after ACT",
             ),
         ],
         "caveats": CAVEATS,
@@ -154,8 +155,9 @@ def _played(out: Path) -> str:
     ]
     found = difference([lines[0]], [lines[1]], "success")
     return (
-        f"And to act? In rooms never seen, {_percent(found.a)} of the houses are won after "
-        f"imitation alone and {_percent(found.b)} after ACT and imitation, a difference of "
+        "And to act, choosing among the admissible actions? In rooms never seen, "
+        f"{_percent(found.a)} of the houses are won after imitation alone and "
+        f"{_percent(found.b)} after ACT and imitation, a difference of "
         f"{100 * found.change:+.0f} points (95 % interval {100 * found.low:+.0f} to "
         f"{100 * found.high:+.0f}, paired by task): with so few tasks and one seed this is told, "
         "not claimed."

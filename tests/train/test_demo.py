@@ -50,11 +50,11 @@ def test_players_are_evaluated_alike(tmp_path: Path) -> None:
     plays = [options for _, stage, *options in demo.commands(tmp_path) if stage == "evaluate"]
     read = [recipe.read(options, EvaluateArguments)[0] for options in plays]
     assert len(read) == len(demo.PLAYING) * len(demo.SPLITS)
-    alike = ("env", "tasks", "step_limit", "metric", "limit", "seed", "max_new_tokens")
+    alike = ("env", "tasks", "step_limit", "metric", "limit", "seed", "repeat_penalty")
     assert len({str([getattr(one, name) for name in alike]) for one in read}) == 1
     assert {one.history for one in read} == {HISTORY}
     assert {(one.policy, one.split) for one in read} == {
-        (f"transformers:{demo.MODELS[name].format(out=tmp_path)}", split)
+        (f"scored:{demo.MODELS[name].format(out=tmp_path)}", split)
         for name in demo.PLAYING
         for split in demo.SPLITS
     }
