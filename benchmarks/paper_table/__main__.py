@@ -112,7 +112,8 @@ def _merge(done: Sequence[Step], out: Path, lines: Path, manifests: Path) -> Non
     seeds = {step.id: step.options["seed"] for step in done if "seed" in step.options}
     for step in done:
         if step.row:
-            known |= {_key(line): line for line in _found(step, seeds[step.after[-1]])}
+            seed = seeds[step.after[-1]] if step.after else None  # of a model that no stage made
+            known |= {_key(line): line for line in _found(step, seed)}
     with replacing(lines) as file:
         file.write("".join(f"{json.dumps(known[key])}\n" for key in sorted(known)).encode())
     before = json.loads(manifests.read_text(encoding="utf-8")) if manifests.is_file() else {}
@@ -120,15 +121,17 @@ def _merge(done: Sequence[Step], out: Path, lines: Path, manifests: Path) -> Non
     write_json(manifests, dict(sorted({**before, **now}.items())))
 
 
-def _found(step: Step, seed: int) -> Iterator[dict[str, Any]]:
-    named = {"row": step.row, "seed": seed, "model": step.after[-1], "step": step.id}
+def _found(step: Step, seed: int | None) -> Iterator[dict[str, Any]]:
+    model = step.after[-1] if step.after else NANO_BASE
+    named = {"row": step.row, "seed": seed, "model": model, "step": step.id}
     if step.stage == "judge":
         judged = json.loads(step.output.read_text(encoding="utf-8"))
-        for reading in ("", "no_state_"):
-            for pair, task, *right in judged[f"{reading}verdicts"]:
-                yield {**named, "judge": reading or "state_", "pair": pair, "task_id": task,
+        for reading, verdicts in (("state", "verdicts"), ("no_state", "no_state_verdicts")):
+            for pair, task, *right in judged[verdicts]:
+                yield {**named, "judge": reading, "pair": pair, "task_id": task,
                        "right": sum(right) / 2}  # fmt: skip
-        yield {**named, "judge": "texts", "task_id": "", "right": judged["text_accuracy"]}
+        yield {**named, "judge": "texts", "right": judged["text_accuracy"],
+               "above_floors": judged["above_floor"]}  # fmt: skip
         return
     for line in read_results(step.output):
         yield {**named, "split": line["split"], **{name: line[name] for name in KEPT}}

@@ -17,6 +17,7 @@ from act_train.pipelines.running import check
 from act_train.pipelines.steps import Step, steps
 from act_train.reporting.published import paper
 from benchmarks.paper_table.__main__ import GAMES, HERE, KEPT, data_commands, keep
+from benchmarks.paper_table.report import holm, report, sign_flips
 
 PROMPTS = 1920  # of a stage
 
@@ -32,7 +33,7 @@ def test_the_plan_can_be_run_and_holds_every_row(planned: list[Step], tmp_path: 
     check(planned, tmp_path)
     rows = {step.row for step in planned if step.row}
     assert {*paper().methods} - rows == {
-        "prompt", "prompt-thinking", "sand", "agent-r", "rl", "act+rl", "early-experience",
+        "prompt-thinking", "sand", "agent-r", "rl", "act+rl", "early-experience",
     }  # fmt: skip
     trained = [step for step in planned if not step.row]
     assert len(trained) == 18 * 5
@@ -73,3 +74,47 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     assert [(one["seed"], one["row"]) for one in found] == [(0, "il")] * 2 + [(1, "il")] * 2
     assert found[0].keys() == {"row", "seed", "model", "step", "split", *KEPT}
     assert len(json.loads((tmp_path / "results/steps.json").read_text())) == 4
+
+
+def lines_of(row: str, seed: int | None, wins: int, right: float) -> list[dict[str, Any]]:
+    """Ten houses of each split, the first ``wins`` of which are won, and ten judged pairs."""
+    named = {"row": row, "seed": seed, "model": row, "step": f"{row}-{seed}"}
+    played = [
+        {**named, "split": split, "task_id": f"{split} {i}", "won": i < wins}
+        for split in ("unseen", "seen")
+        for i in range(10)
+    ]
+    judged = [
+        {**named, "judge": judge, "pair": f"{i}", "task_id": f"{i}", "right": value}
+        for i in range(10)
+        for judge, value in (("state", right), ("no_state", 0.5))
+    ]
+    texts = {**named, "judge": "texts", "right": 0.5, "above_floors": right > 0.6}
+    return [*played, *judged, texts]
+
+
+def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
+    lines = lines_of("prompt", None, 1, 0.5)
+    for seed in range(5):
+        lines += lines_of("il", seed, 4, 0.5)
+        lines += lines_of("il+il", seed, 4, 0.5)
+        lines += lines_of("act", seed, 1, 0.5 if seed == 4 else 1.0)
+        lines += lines_of("act+il", seed, 10, 1.0)
+    text = report(lines)
+    table: dict[str, str] = {}
+    for line in text.replace("\\", "").splitlines():
+        table.setdefault(line.split(" | ")[0], line)  # of rows with one name the first
+    assert "| 1 | 10.0 [" in table["| prompt, no thinking"]
+    assert "| 5 | 100.0 [" in table["| ACT → IL"]
+    assert "83.58 ± 3.80 | 89.76 ± 1.88 |" in table["| ACT → IL"]
+    assert "+60.0 [+30.0, +90.0] | 5 |" in table["| ACT → IL less IL"]
+    assert table["| ACT → IL less IL"].endswith("| yes |")
+    assert table["| full ACT less IL → RL"].endswith("| – | 0 | 1.000 | not shown |")
+    assert "in 4 of 5 seeds: question 1 is supported" in text
+
+
+def test_p_values_are_those_of_sign_flips_and_holms() -> None:
+    assert sign_flips([1.0] * 5) == pytest.approx(2 / 32, abs=0.01)  # all alike, or none
+    assert sign_flips([1.0, -1.0]) == 1.0
+    assert holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
