@@ -1,6 +1,6 @@
-"""Runs the plan of this folder: ``python -m benchmarks.paper_table [--seeds 0 1] [--out FOLDER]``.
+"""Runs the plan of this folder: ``python -m benchmarks.paper_table [--world W] [--seeds 0 1]``.
 
-Makes the data, trains and evaluates the rows of ``houses.yaml`` for some seeds (hours; the same
+Makes the data, trains and evaluates the rows of ``rows.yaml`` for some seeds (hours; the same
 command goes on where it was stopped), and writes what came of every task to ``RESULTS``, beside
 what other calls have put there. Two calls with other seeds and folders may run at the same time,
 one a core.
@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 import yaml
@@ -26,16 +26,18 @@ import yaml
 import act_data.cli
 from act_data.models import NANO_BASE
 from act_data.storage.files import replacing, write_json, write_text
+from act_envs.errors import nearest
 from act_train import pipeline
 from act_train.arguments.running import PipelineArguments
+from act_train.errors import RecipeError
 from act_train.evaluate import read_results
-from act_train.pipelines.reading import read
+from act_train.pipelines.reading import named, read
 from act_train.pipelines.running import record
 from act_train.pipelines.steps import Step, steps
+from benchmarks.paper_table.worlds import WORLDS, World
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results/paper_table"
-GAMES = '{"seed_of_games": 7}'  # houses that no pilot was run in
 KEPT = ("task_id", "won", "score", "steps", "invalid_actions", "format_failures")
 
 
@@ -43,8 +45,14 @@ KEPT = ("task_id", "won", "score", "steps", "invalid_actions", "format_failures"
 class PaperTable:
     """Train and evaluate the rows of the plan."""
 
+    world: Literal["houses", "alfworld", "webshop", "scienceworld"] = "houses"
+    """Which world."""
+
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Which of the seeds."""
+
+    rows: tuple[str, ...] = ()
+    """Only these rows, and the base; those that the plan has for the world if none."""
 
     out: Path = Path("runs/paper_table")
     """Folder of the data and of all stages; goes on with what it holds."""
@@ -56,37 +64,57 @@ class PaperTable:
     """Make the data, and only list what would be trained and evaluated."""
 
     def __call__(self) -> int:
-        data = self.out / "data"
-        for command in data_commands(data):
+        world, folder = WORLDS[self.world], self.out / self.world
+        data = folder / "data"
+        for command in data_commands(world, data):
             if status := act_data.cli.main(command):
                 return status
-        told = yaml.safe_load((HERE / "houses.yaml").read_text(encoding="utf-8"))
-        self.out.mkdir(parents=True, exist_ok=True)
-        path = self.out / "houses.yaml"
-        write_text(path, yaml.safe_dump({**told, "seeds": list(self.seeds)}, sort_keys=False))
+        path = folder / "pipeline.yaml"
+        write_text(path, yaml.safe_dump(planned(world, self.seeds, self.rows), sort_keys=False))
         asked = PipelineArguments(
-            pipelines=[str(path)], set=[f"data={data}"], out=str(self.out / "houses"),
+            pipelines=[str(path)], set=[f"data={data}"], out=str(folder / "stages"),
             dry_run=self.dry_run,
         )  # fmt: skip
         print(pipeline.words(pipeline.run(asked)))
         if not self.dry_run:
             done = steps([read(str(path), asked.set, asked.out)])
-            keep(done, self.out / "houses", self.results)
+            keep(done, folder / "stages", self.results, self.world)
         return 0
 
 
-def data_commands(data: Path) -> list[list[str]]:
-    """What makes trajectories and verified pairs, as the plan says."""
+def planned(world: World, seeds: Sequence[int], only: Sequence[str] = ()) -> dict[str, Any]:
+    """The pipeline of a world: its rows, and no stages but those that they need."""
+    told = yaml.safe_load((HERE / "rows.yaml").read_text(encoding="utf-8"))
+    for row in only:
+        if row not in told["rows"]:
+            raise RecipeError(f"rows.yaml has no row {row!r}. {nearest(row, told['rows'])}")
+    wanted = only or world.rows or tuple(told["rows"])
+    rows = {
+        row: made for row, made in told["rows"].items() if row in wanted or isinstance(made, dict)
+    }
+    needed = {made for made in rows.values() if isinstance(made, str)}
+    for name, stage in reversed(told["stages"].items()):
+        if name in needed:
+            needed.update(named(stage.get("model", "")))
+    stages = {name: stage for name, stage in told["stages"].items() if name in needed}
+    return {
+        **told, "seeds": list(seeds), "stages": stages, "evaluate": world.evaluations(),
+        "rows": rows,
+    }  # fmt: skip
+
+
+def data_commands(world: World, data: Path) -> list[list[str]]:
+    """What makes trajectories and verified pairs of a world, as the plan says."""
     history = ("--history", "2")
     return [
         [
-            "collect", "--env", "ACT/ALFWorldGen-v0", "--env-kwargs", GAMES, "--split", "train",
-            "--limit", "800", "--out", f"{data}/trajectories",
+            "collect", "--env", world.env, "--env-kwargs", world.env_kwargs, "--split", "train",
+            "--limit", f"{world.trajectories}", "--out", f"{data}/trajectories",
         ],
         [
             "mine", "--trajectories", f"{data}/trajectories", "--policy",
             f"transformers:{NANO_BASE}", "--k", "4", *history, "--max-new-tokens", "24",
-            "--limit", "1600", "--out", f"{data}/mined",
+            "--limit", f"{world.states}", "--out", f"{data}/mined",
         ],
         ["verify", f"{data}/mined", "--no-informed", "--out", f"{data}/verified"],
         [
@@ -96,13 +124,13 @@ def data_commands(data: Path) -> list[list[str]]:
     ]  # fmt: skip
 
 
-def keep(done: Sequence[Step], out: Path, results: Path) -> None:
-    """Put what came of the steps into ``houses.jsonl``, how they were run into ``steps.json``."""
+def keep(done: Sequence[Step], out: Path, results: Path, name: str) -> None:
+    """Put what came of the steps into ``NAME.jsonl``, how they were run into ``steps.json``."""
     results.mkdir(parents=True, exist_ok=True)
     folder = os.open(results, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)  # another call may be at its end too
-        _merge(done, out, results / "houses.jsonl", results / "steps.json")
+        _merge(done, out, results / f"{name}.jsonl", results / "steps.json")
     finally:
         os.close(folder)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +23,7 @@ from act_data.storage.files import write_text
 from act_train.reporting.published import paper
 from act_train.reporting.sections import Section, Table, Value, markdown
 from act_train.statistics import mean_interval
+from benchmarks.paper_table.worlds import WORLDS
 
 RESULTS = Path(__file__).parent.parent / "results/paper_table"
 BASE = "prompt"  # the row of the model that all others start from
@@ -30,11 +31,17 @@ CLAIMS = (
     ("act+il", "il"), ("act+il", "il+il"), ("act+il+rl", "il+rl"), ("act+il+rl", "il+rl+rl"),
 )  # fmt: skip
 """Question 2 of the plan: each first row is to win more than the second."""
-FIRSTS = ("act+il+rl", "choice+il+rl", "dpo+il+rl", "no-reasoning+il+rl")
+OTHERS = (
+    ("il", "prompt"), ("act+il", "il"), ("act+il+rl", "il+rl"), ("world-model+il", "il"),
+    ("choice+il+rl", "act+il+rl"), ("dpo+il+rl", "act+il+rl"), ("no-reasoning+il+rl", "act+il+rl"),
+    ("act+il", "assumed+il"), ("act+il", "flip-10+il"), ("act+il", "flip-20+il"),
+    ("act+il", "flip-40+il"),
+)  # fmt: skip
 GAIN, SEEDS = 0.10, 4  # question 1: how much, and in how many of five seeds
 FLIPS = 20_000
 
 Line = Mapping[str, Any]
+Measure = tuple[str, str]  # split, and ``won`` or ``score``
 
 
 @dataclass(frozen=True)
@@ -42,45 +49,63 @@ class Report:
     """Write what the results of the paper's table say."""
 
     results: Path = RESULTS
-    """Folder with ``houses.jsonl``."""
+    """Folder with a file of each world."""
 
     def __call__(self) -> int:
-        lines = [json.loads(line) for line in (self.results / "houses.jsonl").open()]
-        write_text(self.results / "REPORT.md", report(lines))
+        found = {
+            name: [json.loads(line) for line in path.open()]
+            for name in WORLDS
+            if (path := self.results / f"{name}.jsonl").is_file()
+        }
+        if not found:
+            print(
+                f"{self.results} holds no results. Run python -m benchmarks.paper_table first.",
+                file=sys.stderr,
+            )
+            return 2
+        write_text(self.results / "REPORT.md", report(found))
         print(f"report  {self.results / 'REPORT.md'}")
         return 0
 
 
-def report(lines: Sequence[Line]) -> str:
-    """The report as Markdown, from the lines of ``houses.jsonl``."""
+def report(found: Mapping[str, Sequence[Line]]) -> str:
+    """The report as Markdown, from the lines of each world."""
+    return markdown(
+        "The paper's rows, on a model of 1.3 million parameters",
+        "In percent with 95 % intervals; the base is act-nano-base. Made by "
+        "`python -m benchmarks.paper_table.report` of the files beside it; the plan is in "
+        "benchmarks/paper_table/README.md.",
+        [section for name, lines in found.items() for section in _sections(name, lines)],
+    )
+
+
+def _sections(name: str, lines: Sequence[Line]) -> Iterator[Section]:
     played = [line for line in lines if "won" in line]
     judged = [line for line in lines if "judge" in line]
     rows = [row for row in paper().methods if any(line["row"] == row for line in lines)]
     rows += sorted({line["row"] for line in lines} - {*rows})
-    return markdown(
-        "The paper's rows, on generated houses",
-        "Success in percent with 95 % intervals; act-nano-base, 1.3 million parameters. Made by "
-        "`python -m benchmarks.paper_table.report` of houses.jsonl; the plan is in "
-        "benchmarks/paper_table/README.md.",
-        [
-            Section("To act", (), (_acting(rows, played),)),
-            Section(
-                "Does ACT before imitation make a better agent?",
-                (
-                    "Differences in rooms never seen, paired by task and seed. Supported where all "
-                    "four intervals lie above zero; a difference whose interval holds zero is not "
-                    "shown, which is not the same as none.",
-                ),
-                (_claims(played),),
+    shown = WORLDS[name].shown
+    yield Section(f"{name}: to act", (), (_acting(rows, played, shown),))
+    measure = shown[0][:2]
+    have = {line["row"] for line in played}
+    if all(first in have and second in have for first, second in CLAIMS):
+        yield Section(
+            f"{name}: does ACT before imitation make a better agent?",
+            (
+                "Differences, paired by task and seed. Supported where all four intervals lie "
+                "above zero; a difference whose interval holds zero is not shown, which is not the "
+                "same as none.",
             ),
-            Section(
-                "Which objective first?",
-                ("Without a verdict: nothing of this was asked before the runs.",),
-                (_differences([(one, FIRSTS[0]) for one in FIRSTS[1:]], played),),
-            ),
-            Section("To judge", (_judging(judged),), (_judges(rows, judged),)),
-        ],
-    )
+            (_claims(played, measure),),
+        )
+    if others := [pair for pair in OTHERS if {*pair} <= have]:
+        yield Section(
+            f"{name}: other differences",
+            ("Told without a verdict: the plan asks none of them.",),
+            (_differences(others, played, measure),),
+        )
+    if "act" in {line["row"] for line in judged}:
+        yield Section(f"{name}: to judge", (_judging(judged),), (_judges(rows, judged),))
 
 
 def sign_flips(changes: Sequence[float]) -> float:
@@ -105,7 +130,9 @@ def holm(values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _acting(rows: Iterable[str], played: Sequence[Line]) -> Table:
+def _acting(
+    rows: Iterable[str], played: Sequence[Line], shown: Sequence[tuple[str, str, str]]
+) -> Table:
     (theirs,) = [
         table for table in paper().of("Qwen3-8B")
         if table.title.startswith("v2") and "webshop" in {c.benchmark for c in table.columns}
@@ -114,33 +141,32 @@ def _acting(rows: Iterable[str], played: Sequence[Line]) -> Table:
     cells = []
     for row in rows:
         printed = theirs.rows.get(row)
-        published = [
-            str(printed[at[name]]) if printed else "–" for name in ("alfworld-ood", "alfworld-id")
-        ]
-        ours = [_success(played, row, split) for split in ("unseen", "seen")]
+        published = [str(printed[at[name]]) if printed else "–" for *_, name in shown if name]
+        ours = [_mean(played, row, (split, measure)) for split, measure, _ in shown]
         cells.append(
             [paper().methods.get(row, row), f"{len(_seeds(played, row))}", *ours, *published]
         )
+    named = [paper().benchmarks[name].title for *_, name in shown if name]
     return Table(
-        "Houses won, and what the paper prints of ALFWorld",
-        ("row", "seeds", "unseen", "seen", "OOD", "ID"),
+        "Won, or the score, of each row",
+        ("row", "seeds", *(f"{split}, {measure}" for split, measure, _ in shown), *named),
         cells,
-        groups=(("", 2), ("ours, generated houses:", 2), ("paper, Qwen3-8B:", 2)),
+        groups=(("", 2), ("ours:", len(shown)), ("paper, Qwen3-8B:", len(named))),
     )
 
 
-def _success(played: Sequence[Line], row: str, split: str) -> Value | str:
-    found = _by_task(played, row, split, _seeds(played, row))
+def _mean(played: Sequence[Line], row: str, measure: Measure) -> Value | str:
+    found = _by_task(played, row, measure, _seeds(played, row))
     if not found:
         return "–"
     mean, (low, high) = mean_interval(list(found.values()), list(found))
     return Value(f"{100 * mean:.1f}", f"[{100 * low:.1f}, {100 * high:.1f}]")
 
 
-def _claims(played: Sequence[Line]) -> Table:
-    changes = [_changes(played, first, second) for first, second in CLAIMS]
+def _claims(played: Sequence[Line], measure: Measure) -> Table:
+    changes = [_changes(played, first, second, measure) for first, second in CLAIMS]
     corrected = holm([sign_flips(list(one.values())) if one else 1.0 for one in changes])
-    table = _differences(CLAIMS, played)
+    table = _differences(CLAIMS, played, measure)
     cells = []
     for row, one, p in zip(table.rows, changes, corrected, strict=True):
         shown = one and mean_interval(list(one.values()), list(one), least=-1)[1][0] > 0
@@ -148,18 +174,18 @@ def _claims(played: Sequence[Line]) -> Table:
     return Table(table.caption, (*table.header, "p (Holm)", "above zero"), cells)
 
 
-def _differences(pairs: Iterable[tuple[str, str]], played: Sequence[Line]) -> Table:
+def _differences(
+    pairs: Iterable[tuple[str, str]], played: Sequence[Line], measure: Measure
+) -> Table:
     cells = []
     for first, second in pairs:
-        found = _changes(played, first, second)
+        found = _changes(played, first, second, measure)
         name = f"{paper().methods.get(first, first)} less {paper().methods.get(second, second)}"
-        if not found:
-            cells.append([name, "–", "0"])
-            continue
         mean, (low, high) = mean_interval(list(found.values()), list(found), least=-1)
         told = Value(f"{100 * mean:+.1f}", f"[{100 * low:+.1f}, {100 * high:+.1f}]")
         cells.append([name, told, f"{len(_both(played, first, second))}"])
-    return Table("Percentage points, rooms never seen", ("rows", "difference", "seeds"), cells)
+    caption = f"Percentage points, split {measure[0]}"
+    return Table(caption, ("rows", "difference", "seeds"), cells)
 
 
 def _judging(judged: Sequence[Line]) -> str:
@@ -229,21 +255,22 @@ def _above(judged: Sequence[Line], row: str, seed: int | None) -> bool:
     return bool(_texts(judged, row, seed)["above_floors"])
 
 
-def _changes(played: Sequence[Line], first: str, second: str) -> dict[str, float]:
-    """The first row less the second in rooms never seen, by task: the mean over seeds of both."""
+def _changes(played: Sequence[Line], first: str, second: str, measure: Measure) -> dict[str, float]:
+    """The first row less the second, by task: the mean over the seeds that both have."""
     seeds = _both(played, first, second)
-    one, other = (_by_task(played, row, "unseen", seeds) for row in (first, second))
+    one, other = (_by_task(played, row, measure, seeds) for row in (first, second))
     return {task: one[task] - other[task] for task in one}
 
 
 def _by_task(
-    played: Sequence[Line], row: str, split: str, seeds: Iterable[int | None]
+    played: Sequence[Line], row: str, measure: Measure, seeds: Iterable[int | None]
 ) -> dict[str, float]:
-    known = {*seeds}
-    found: dict[str, list[bool]] = defaultdict(list)
+    split, what = measure
+    known = {*seeds, None}  # None: the base, which has no seed
+    found: dict[str, list[float]] = defaultdict(list)
     for line in played:
         if line["row"] == row and line["split"] == split and line["seed"] in known:
-            found[line["task_id"]].append(line["won"])
+            found[line["task_id"]].append(float(line[what]))
     return {task: fmean(wins) for task, wins in found.items()}
 
 
@@ -252,7 +279,8 @@ def _seeds(lines: Sequence[Line], row: str) -> list[int | None]:
 
 
 def _both(lines: Sequence[Line], first: str, second: str) -> list[int | None]:
-    return [seed for seed in _seeds(lines, first) if seed in _seeds(lines, second)]
+    one, other = _seeds(lines, first), _seeds(lines, second)
+    return [seed for seed in one if seed in other or None in other]
 
 
 if __name__ == "__main__":

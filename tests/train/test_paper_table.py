@@ -7,45 +7,77 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytest.importorskip("trl")
 
 from act_train import evaluate
 from act_train.arguments.measuring import EvaluateArguments
+from act_train.errors import RecipeError
 from act_train.pipelines.reading import read
 from act_train.pipelines.running import check
 from act_train.pipelines.steps import Step, steps
 from act_train.reporting.published import paper
-from benchmarks.paper_table.__main__ import GAMES, HERE, KEPT, data_commands, keep
+from benchmarks.paper_table.__main__ import KEPT, data_commands, keep, planned
 from benchmarks.paper_table.report import holm, report, sign_flips
+from benchmarks.paper_table.worlds import ROWS, WORLDS
 
 PROMPTS = 1920  # of a stage
 
 
-@pytest.fixture
-def planned(tmp_path: Path) -> list[Step]:
+def steps_of(world: str, folder: Path, *rows: str) -> list[Step]:
     for kind in ("pairs", "trajectories", "verified"):
-        (tmp_path / kind).write_bytes(b"what lies there is not read yet")
-    return steps([read(str(HERE / "houses.yaml"), [f"data={tmp_path}"])])
+        (folder / kind).write_bytes(b"what lies there is not read yet")
+    path = folder / "pipeline.yaml"
+    told = planned(WORLDS[world], range(5), rows)
+    path.write_text(yaml.safe_dump(told, sort_keys=False))
+    return steps([read(str(path), [f"data={folder}"], str(folder / "out"))])
 
 
-def test_the_plan_can_be_run_and_holds_every_row(planned: list[Step], tmp_path: Path) -> None:
-    check(planned, tmp_path)
-    rows = {step.row for step in planned if step.row}
+def test_in_houses_every_row_is_run_and_no_pilot_was(tmp_path: Path) -> None:
+    found = steps_of("houses", tmp_path)
+    check(found, tmp_path)
+    rows = {step.row for step in found if step.row}
     assert {*paper().methods} - rows == {
         "prompt-thinking", "sand", "agent-r", "rl", "act+rl", "early-experience",
     }  # fmt: skip
-    trained = [step for step in planned if not step.row]
-    assert len(trained) == 18 * 5
+    trained = [step for step in found if not step.row]
+    assert len(trained) == 26 * 5
     assert {step.options["seed"] for step in trained} == {*range(5)}
-    played = [step for step in planned if step.stage == "evaluate"]
-    assert {step.options["env_kwargs"] for step in played} == {GAMES}
-    collect, *_ = data_commands(tmp_path)
-    assert collect[collect.index("--env-kwargs") + 1] == GAMES
+    games = '{"seed_of_games": 7}'
+    played = [step for step in found if step.stage == "evaluate"]
+    assert {step.options["env_kwargs"] for step in played} == {games}
+    collect, *_ = data_commands(WORLDS["houses"], tmp_path)
+    assert collect[collect.index("--env-kwargs") + 1] == games
 
 
-def test_every_stage_sees_as_many_prompts(planned: list[Step]) -> None:
-    for step in planned:
+@pytest.mark.parametrize("world", ["alfworld", "webshop", "scienceworld"])
+def test_elsewhere_some_rows_are_run_with_the_stages_that_they_need(
+    world: str, tmp_path: Path
+) -> None:
+    found = steps_of(world, tmp_path)
+    check(found, tmp_path)
+    assert {step.row for step in found if step.row} == {"prompt", *ROWS}
+    trained = [step.title for step in found if not step.row and step.options["seed"] == 0]
+    names = ("act", "il", "act-il", "il-rl", "act-il-rl")
+    assert trained == [f"{name}, seed 0" for name in names]
+    assert {one.options["env"] for one in found if one.row and one.stage == "evaluate"} == {
+        WORLDS[world].env
+    }
+
+
+def test_rows_can_be_chosen(tmp_path: Path) -> None:
+    found = steps_of("houses", tmp_path, "flip-20+il")
+    assert {step.row for step in found} == {"", "prompt", "flip-20+il"}
+    assert [step.title for step in found if not step.row][:2] == [
+        "flip-20, seed 0", "flip-20-il, seed 0",
+    ]  # fmt: skip
+    with pytest.raises(RecipeError, match=r"no row 'flip-21\+il'.*'flip-20\+il'"):
+        planned(WORLDS["houses"], [0], ["flip-21+il"])
+
+
+def test_every_stage_sees_as_many_prompts(tmp_path: Path) -> None:
+    for step in steps_of("houses", tmp_path):
         if step.row:
             continue
         told: Any = step.options
@@ -69,7 +101,7 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
 
     first, second = finished(0), finished(1)
     for done in (first, second, first):
-        keep(done, tmp_path, tmp_path / "results")
+        keep(done, tmp_path, tmp_path / "results", "houses")
     found = [json.loads(one) for one in (tmp_path / "results/houses.jsonl").open()]
     assert [(one["seed"], one["row"]) for one in found] == [(0, "il")] * 2 + [(1, "il")] * 2
     assert found[0].keys() == {"row", "seed", "model", "step", "split", *KEPT}
@@ -80,7 +112,7 @@ def lines_of(row: str, seed: int | None, wins: int, right: float) -> list[dict[s
     """Ten houses of each split, the first ``wins`` of which are won, and ten judged pairs."""
     named = {"row": row, "seed": seed, "model": row, "step": f"{row}-{seed}"}
     played = [
-        {**named, "split": split, "task_id": f"{split} {i}", "won": i < wins}
+        {**named, "split": split, "task_id": f"{split} {i}", "won": i < wins, "score": 0.0}
         for split in ("unseen", "seen")
         for i in range(10)
     ]
@@ -100,7 +132,10 @@ def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
         lines += lines_of("il+il", seed, 4, 0.5)
         lines += lines_of("act", seed, 1, 0.5 if seed == 4 else 1.0)
         lines += lines_of("act+il", seed, 10, 1.0)
-    text = report(lines)
+        lines += lines_of("il+rl", seed, 5, 1.0)
+        lines += lines_of("il+rl+rl", seed, 4, 1.0)
+        lines += lines_of("act+il+rl", seed, 5, 1.0)
+    text = report({"houses": lines})
     table: dict[str, str] = {}
     for line in text.replace("\\", "").splitlines():
         table.setdefault(line.split(" | ")[0], line)  # of rows with one name the first
@@ -109,7 +144,10 @@ def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
     assert "83.58 ± 3.80 | 89.76 ± 1.88 |" in table["| ACT → IL"]
     assert "+60.0 [+30.0, +90.0] | 5 |" in table["| ACT → IL less IL"]
     assert table["| ACT → IL less IL"].endswith("| yes |")
-    assert table["| full ACT less IL → RL"].endswith("| – | 0 | 1.000 | not shown |")
+    assert table["| full ACT less IL → RL"].endswith("| 5 | 1.000 | not shown |")
+    assert table["| IL less prompt, no thinking"].startswith(
+        "| IL less prompt, no thinking | +30.0"
+    )
     assert "in 4 of 5 seeds: question 1 is supported" in text
 
 

@@ -1,0 +1,72 @@
+"""The worlds of the plan: where their data come from, how rows are evaluated, what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ROWS = ("il", "act+il", "il+rl", "act+il+rl")
+"""Of the paper's rows those that are run in every world; the base is evaluated besides."""
+
+
+@dataclass(frozen=True)
+class World:
+    """One world.
+
+    Attributes:
+        env: registered environment.
+        trajectories: of the expert, on tasks of the split train.
+        states: of theirs at which the base is asked.
+        splits: evaluated ones, and how many tasks of each (None: all).
+        step_limit: actions at most.
+        shown: what stands in the report: split, measure (``won`` or ``score``), and which column of
+            the paper's table is put beside it.
+        rows: of the paper that are run; all of ``houses.yaml`` if empty.
+        env_kwargs: further arguments of the environment, in training and evaluation, as JSON.
+    """
+
+    env: str
+    trajectories: int
+    states: int
+    splits: Mapping[str, int | None]
+    step_limit: int
+    shown: tuple[tuple[str, str, str], ...]
+    rows: tuple[str, ...] = ROWS
+    env_kwargs: str = "{}"
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """How a row is evaluated, as a pipeline takes it."""
+        played = [
+            {
+                "config": "nano_evaluate.yaml", "policy": "scored:{model}", "env": self.env,
+                "env_kwargs": self.env_kwargs, "split": split, "limit": tasks,
+                "step_limit": self.step_limit,
+            }
+            for split, tasks in self.splits.items()
+        ]  # fmt: skip
+        judged = {
+            "stage": "judge", "pairs": "{data}/pairs", "history": 2, "validation_share": 0.25,
+        }  # fmt: skip
+        return [*played, judged]
+
+
+_ALFWORLD = ("alfworld-ood", "alfworld-id")
+WORLDS: Mapping[str, World] = {
+    "houses": World(
+        "ACT/ALFWorldGen-v0", 800, 1600, {"unseen": 100, "seen": 50}, 30,
+        (("unseen", "won", _ALFWORLD[0]), ("seen", "won", _ALFWORLD[1])),
+        rows=(), env_kwargs='{"seed_of_games": 7}',  # houses that no pilot was run in
+    ),
+    "alfworld": World(
+        "ACT/ALFWorld-v0", 800, 1600, {"valid_unseen": None, "valid_seen": None}, 50,
+        (("valid_unseen", "won", _ALFWORLD[0]), ("valid_seen", "won", _ALFWORLD[1])),
+    ),
+    "webshop": World(
+        "ACT/WebShop-v0", 800, 1600, {"test": 100}, 15,
+        (("test", "score", ""), ("test", "won", "webshop")),
+    ),
+    "scienceworld": World(
+        "ACT/ScienceWorld-v0", 400, 800, {"test": 60}, 30, (("test", "score", "scienceworld"),),
+    ),
+}  # fmt: skip
