@@ -198,7 +198,8 @@ def _shared_prompt(folder: Path, quick: bool) -> Iterator[Row]:
         answers = [f"{render_answer(action)}{tokenizer.eos_token}" for action in offered]
         rows = tokenizer(answers, add_special_tokens=False)["input_ids"]
         start = time.process_time()
-        shared = answer_log_probabilities(model, [(prompt, row) for row in rows])
+        found = answer_log_probabilities(model, [(prompt, row) for row in rows])
+        shared = [sum(tokens) for tokens in found]
         middle = time.process_time()
         separate = [apart(prompt, row) for row in rows]
         spent["shared"] += middle - start
