@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from act_data.models import engine_of, load_model, model_name, split_revision
 from act_data.policies.base import Query, Sample
 from act_data.policies.too_long import unanswered
 from act_data.prompts import CLOSE_TAG, read_answer, render_answer
-from act_data.shared_prefix import answer_log_probabilities
+from act_data.shared_prefix import likeliest
 
 _ANY_WORDS = "..."  # in brackets, as in what a shop offers: search[...]
 _LONGEST = 64  # tokens of such words
@@ -23,9 +23,8 @@ _LONGEST = 64  # tokens of such words
 class LikeliestAdmissible:
     """Ranks the admissible actions by how likely the model is to answer with them and no other.
 
-    That is the likelihood under decoding that is constrained to them (:func:`among_offered`): the
-    plain one would put a product's code, ten tokens of which the first ones decide, behind whatever
-    button is spelt with two.
+    That is the likelihood under decoding that is constrained to them (see
+    :mod:`act_data.shared_prefix.searching`).
 
     A model that is sure of a wrong action would take it for ever, so every time that an action
     has been taken in the episode costs it ``repeat_penalty``. An offer that leaves words open
@@ -76,23 +75,16 @@ class LikeliestAdmissible:
         if len(prompt) + _LONGEST > self._room:
             return unanswered(self.name, k)
         filled = (self._filled(prompt, action) for action in query.admissible_actions)
-        offered = [action for action in filled if action]
+        offered = list(dict.fromkeys(action for action in filled if action))
         if not offered:
             return [Sample("", None)] * k
         answers = [f"{render_answer(action)}{self._tokenizer.eos_token}" for action in offered]
         rows = self._tokenizer(answers, add_special_tokens=False)["input_ids"]
-        found = answer_log_probabilities(self._model, [(prompt, row) for row in rows])
-        chances = among_offered(rows, found)
         done = [action for _, action in query.state.history]
-        scores = [
-            score - self._penalty * done.count(action)
-            for score, action in zip(chances, offered, strict=True)
-        ]
-        best = sorted(range(len(offered)), key=lambda i: -scores[i])
-        return [
-            Sample(render_answer(offered[i]), offered[i])
-            for i in (best[rank] if rank < len(best) else best[0] for rank in range(k))
-        ]
+        costs = [self._penalty * done.count(action) for action in offered]
+        best = [place for place, _ in islice(likeliest(self._model, prompt, rows, costs), k)]
+        places = [*best, *best[:1] * (k - len(best))]
+        return [Sample(render_answer(offered[i]), offered[i]) for i in places]
 
     def _filled(self, prompt: Sequence[int], action: str) -> str | None:
         """An offer with words where it leaves them open."""
@@ -111,35 +103,3 @@ class LikeliestAdmissible:
         words = "".join(words.partition(CLOSE_TAG)[:2])
         said, _ = read_answer(start + words)
         return said if said and said.startswith(f"{head}[") and said.endswith(f"]{tail}") else None
-
-
-def among_offered(rows: Sequence[Sequence[int]], found: Sequence[Sequence[float]]) -> list[float]:
-    """Log-probabilities (nats) of answers where no others can be given.
-
-    Each token is drawn among those with which one of the answers goes on (as in constrained
-    decoding over a prefix tree, arXiv 2010.00904), so what all of them share costs nothing, and
-    neither does what follows once only one is left.
-
-    Args:
-        rows: the tokens of the answers, none of which begins with another one.
-        found: the log-probabilities of these tokens.
-    """
-    following: dict[tuple[int, ...], dict[int, float]] = defaultdict(dict)
-    paths = [[tuple(row[:i]) for i in range(len(row))] for row in rows]
-    for path, row, values in zip(paths, rows, found, strict=True):
-        for before, token, value in zip(path, row, values, strict=True):
-            following[before].setdefault(token, value)
-    possible = {before: _log_sum(tokens.values()) for before, tokens in following.items()}
-    return [
-        sum(
-            following[before][token] - possible[before]
-            for before, token in zip(path, row, strict=True)
-        )
-        for path, row in zip(paths, rows, strict=True)
-    ]
-
-
-def _log_sum(values: Collection[float]) -> float:
-    """The logarithm of a sum of probabilities, from their logarithms."""
-    largest = max(values)
-    return largest + math.log(sum(math.exp(value - largest) for value in values))

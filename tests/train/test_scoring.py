@@ -17,9 +17,9 @@ pytest.importorskip("transformers")
 import torch
 
 from act_data.policies.base import Query
-from act_data.shared_prefix import answer_log_probabilities
+from act_data.shared_prefix import answer_log_probabilities, likeliest
 from act_data.types import AgentState
-from act_train.scoring import LikeliestAdmissible, among_offered
+from act_train.scoring import LikeliestAdmissible
 from act_train.scratch import make_model, make_tokenizer
 
 TEXTS = ["You see a drawer 12 and a mug 3. go to drawer 12, take mug 3 from drawer 12."]
@@ -58,18 +58,61 @@ def test_scores_equal_separate_forward_passes_for_any_number_of_candidates(folde
     assert max(sums) - min(sums) > 1
 
 
-def test_what_no_other_offer_could_go_on_with_costs_an_action_nothing() -> None:
-    # Two buttons and two codes: the first token parts them, and two tokens later the codes part.
-    rows = [[1, 9], [2, 9], [3, 4, 5, 9], [3, 4, 6, 9]]
-    found = [[-1.0, -0.5], [-3.0, -0.1], [-2.0, -8.0, -4.0, -9.0], [-2.0, -8.0, -5.0, -7.0]]
-    first, codes = torch.tensor([-1.0, -3.0, -2.0]), torch.tensor([-4.0, -5.0])
-    drawn, which = first.log_softmax(0), codes.log_softmax(0)
-    expected = [drawn[0], drawn[1], drawn[2] + which[0], drawn[2] + which[1]]
-    chances = among_offered(rows, found)
-    assert chances == pytest.approx([float(value) for value in expected])
-    assert sum(map(math.exp, chances)) == pytest.approx(1.0)
-    far = among_offered([[1, 9], [2, 9]], [[-2000.0, 0.0], [-2001.0, 0.0]])  # no underflow
-    assert far[0] - far[1] == pytest.approx(1.0)
+def among(rows: list[list[int]], found: list[list[float]]) -> list[float]:
+    """What the search must find: each token drawn among those with which some answer goes on."""
+    following: dict[tuple[int, ...], dict[int, float]] = {}
+    for row, values in zip(rows, found, strict=True):
+        for i, (token, value) in enumerate(zip(row, values, strict=True)):
+            following.setdefault(tuple(row[:i]), {})[token] = value
+    return [
+        sum(
+            following[tuple(row[:i])][token]
+            - float(torch.tensor([*following[tuple(row[:i])].values()]).logsumexp(0))
+            for i, token in enumerate(row)
+        )
+        for row in rows
+    ]
+
+
+def test_the_search_finds_answers_in_the_order_of_their_likelihood_among_them(folder: Path) -> None:
+    model = LikeliestAdmissible(str(folder), history=2, repeat_penalty=0.0)._model
+    draw = torch.Generator().manual_seed(0)
+
+    def tokens(count: int) -> list[int]:
+        return torch.randint(3, model.config.vocab_size, (count,), generator=draw).tolist()
+
+    prompt, codes = tokens(50), tokens(4)
+    rows = [[*tokens(1 + i % 3), 1] for i in range(40)]
+    rows += [[codes[0], codes[1], *tokens(1 + i % 4), 1] for i in range(40)]  # alike at first
+    rows = [list(row) for row in dict.fromkeys(map(tuple, rows))]
+    costs = [float(i % 5) for i in range(len(rows))]
+    scores = among(rows, answer_log_probabilities(model, [(prompt, row) for row in rows]))
+    expected = [score - cost for score, cost in zip(scores, costs, strict=True)]
+    found = list(likeliest(model, prompt, rows, costs))
+    assert [value for _, value in found] == sorted((v for _, v in found), reverse=True)
+    assert [value for _, value in sorted(found)] == pytest.approx(expected, abs=1e-4)
+    chances = [math.exp(value) for _, value in likeliest(model, prompt, rows, [0.0] * len(rows))]
+    assert sum(chances) == pytest.approx(1.0, abs=1e-4)
+    assert list(likeliest(model, prompt, rows[:1], [2.0])) == [(0, -2.0)]  # no other can be given
+
+
+def test_the_search_computes_few_of_many_answers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = LikeliestAdmissible(str(folder), history=2, repeat_penalty=0.0)._model
+    computed = []
+    forward = model.forward
+
+    def counting(input_ids: torch.Tensor, **options: Any) -> Any:
+        computed.append(input_ids.numel())
+        return forward(input_ids=input_ids, **options)
+
+    monkeypatch.setattr(model, "forward", counting)
+    size = model.config.vocab_size
+    rows = [[3 + i, 3 + j, 1] for i in range(100) for j in range(100) if 3 + i < size > 3 + j]
+    next(likeliest(model, [5] * 20, rows, [0.0] * len(rows)))
+    assert len(rows) == 10_000
+    assert sum(computed) < 1000
 
 
 def test_the_likeliest_offered_action_is_taken_until_repeats_cost_too_much(folder: Path) -> None:
