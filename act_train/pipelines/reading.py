@@ -98,6 +98,10 @@ def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeli
     for row, name in _mapping(path, told, "rows").items():
         if isinstance(name, dict) and isinstance(model := name.get("model"), str):
             as_they_are[str(row)] = fill(model)
+            if made := named(as_they_are[str(row)]):
+                raise RecipeError(
+                    f"{path}: row {row!r}: {made[0]} is a stage. Write {row}: {made[0]}."
+                )
         elif str(name) in stages:
             rows[str(row)] = str(name)
         else:

@@ -18,26 +18,30 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+import gymnasium as gym
 import tyro
 import yaml
 
 import act_data.cli
 from act_data.models import NANO_BASE
 from act_data.storage.files import replacing, write_json, write_text
-from act_envs.errors import nearest
+from act_envs import TextEnv
+from act_envs.errors import ActError, nearest
 from act_train import pipeline
 from act_train.arguments.running import PipelineArguments
+from act_train.data import load_pairs, split_by_task
 from act_train.errors import RecipeError
 from act_train.evaluate import read_results
 from act_train.pipelines.reading import named, read
-from act_train.pipelines.running import record
+from act_train.pipelines.running import is_done, record
 from act_train.pipelines.steps import Step, steps
 from benchmarks.paper_table.worlds import WORLDS, World
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results/paper_table"
+HELD_OUT = 0.25  # of the tasks, in all recipes
 KEPT = ("task_id", "won", "score", "steps", "invalid_actions", "format_failures")
 
 
@@ -48,8 +52,8 @@ class PaperTable:
     world: Literal["houses", "alfworld", "webshop", "scienceworld"] = "houses"
     """Which world."""
 
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """Which of the seeds."""
+    seeds: tuple[int, ...] = ()
+    """Which of the seeds; all that the plan has for the world if none."""
 
     rows: tuple[str, ...] = ()
     """Only these rows, and the base; those that the plan has for the world if none."""
@@ -64,31 +68,57 @@ class PaperTable:
     """Make the data, and only list what would be trained and evaluated."""
 
     def __call__(self) -> int:
+        try:
+            return self.run()
+        except ActError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    def run(self) -> int:
+        """Do it."""
         world, folder = WORLDS[self.world], self.out / self.world
         data = folder / "data"
         for command in data_commands(world, data):
             if status := act_data.cli.main(command):
                 return status
         path = folder / "pipeline.yaml"
-        write_text(path, yaml.safe_dump(planned(world, self.seeds, self.rows), sort_keys=False))
+        seeds = self.seeds or range(world.seeds)
+        verified, _ = split_by_task(load_pairs(str(data / "pairs")), HELD_OUT)
+        told = planned(world, seeds, self.rows, len(verified))
+        write_text(path, yaml.safe_dump(told, sort_keys=False))
         asked = PipelineArguments(
             pipelines=[str(path)], set=[f"data={data}"], out=str(folder / "stages"),
             dry_run=self.dry_run,
         )  # fmt: skip
-        print(pipeline.words(pipeline.run(asked)))
-        if not self.dry_run:
-            done = steps([read(str(path), asked.set, asked.out)])
-            keep(done, folder / "stages", self.results, self.world)
+        try:
+            print(pipeline.words(pipeline.run(asked)))
+        finally:  # what was done before a step failed counts as well
+            stages = folder / "stages"
+            known = steps([read(str(path), asked.set, asked.out)])
+            done = [step for step in known if is_done(step, stages)]
+            if not self.dry_run:
+                keep(done, stages, self.results, self.world)
         return 0
 
 
-def planned(world: World, seeds: Sequence[int], only: Sequence[str] = ()) -> dict[str, Any]:
-    """The pipeline of a world: its rows, and no stages but those that they need."""
+def planned(
+    world: World, seeds: Sequence[int], only: Sequence[str], verified: int
+) -> dict[str, Any]:
+    """The pipeline of a world: its rows, and no stages but those that they need.
+
+    Args:
+        world: where.
+        seeds: of all rows but the base.
+        only: these rows, and the base; those of the world if none.
+        verified: how many verified pairs there are to train on, and so how many assumed ones are.
+    """
     told = yaml.safe_load((HERE / "rows.yaml").read_text(encoding="utf-8"))
     for row in only:
         if row not in told["rows"]:
             raise RecipeError(f"rows.yaml has no row {row!r}. {nearest(row, told['rows'])}")
     wanted = only or world.rows or tuple(told["rows"])
+    if not any(isinstance(told["rows"][row], str) for row in wanted):
+        raise RecipeError("the base is evaluated with any other row. Name one of these.")
     rows = {
         row: made for row, made in told["rows"].items() if row in wanted or isinstance(made, dict)
     }
@@ -97,6 +127,11 @@ def planned(world: World, seeds: Sequence[int], only: Sequence[str] = ()) -> dic
         if name in needed:
             needed.update(named(stage.get("model", "")))
     stages = {name: stage for name, stage in told["stages"].items() if name in needed}
+    for stage in stages.values():
+        if stage["stage"] == "imitate":
+            stage["max_length"] = world.max_length
+    if "assumed" in stages:
+        stages["assumed"]["max_pairs"] = verified
     return {
         **told, "seeds": list(seeds), "stages": stages, "evaluate": world.evaluations(),
         "rows": rows,
@@ -106,10 +141,16 @@ def planned(world: World, seeds: Sequence[int], only: Sequence[str] = ()) -> dic
 def data_commands(world: World, data: Path) -> list[list[str]]:
     """What makes trajectories and verified pairs of a world, as the plan says."""
     history = ("--history", "2")
+    # The first of a split may be of a few kinds.
+    env = cast(
+        TextEnv, gym.make(world.env, split="train", **json.loads(world.env_kwargs)).unwrapped
+    )
+    kinds = sorted({task.kind for task in env.tasks()})
+    each = -(-world.trajectories // len(kinds))
     return [
         [
             "collect", "--env", world.env, "--env-kwargs", world.env_kwargs, "--split", "train",
-            "--limit", f"{world.trajectories}", "--out", f"{data}/trajectories",
+            "--tasks", *(f"{kind}:{each}" for kind in kinds), "--out", f"{data}/trajectories",
         ],
         [
             "mine", "--trajectories", f"{data}/trajectories", "--policy",
@@ -136,14 +177,18 @@ def keep(done: Sequence[Step], out: Path, results: Path, name: str) -> None:
 
 
 def _merge(done: Sequence[Step], out: Path, lines: Path, manifests: Path) -> None:
-    known = {_key(line): line for line in _lines(lines)}
+    known: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for line in _lines(lines):
+        known.setdefault(_evaluation(line), []).append(line)
     seeds = {step.id: step.options["seed"] for step in done if "seed" in step.options}
     for step in done:
         if step.row:
             seed = seeds[step.after[-1]] if step.after else None  # of a model that no stage made
-            known |= {_key(line): line for line in _found(step, seed)}
+            found = list(_found(step, seed))
+            known[_evaluation(found[0])] = found  # in place of what an earlier run of it has left
     with replacing(lines) as file:
-        file.write("".join(f"{json.dumps(known[key])}\n" for key in sorted(known)).encode())
+        ordered = (line for place in sorted(known) for line in known[place])
+        file.write("".join(f"{json.dumps(line)}\n" for line in ordered).encode())
     before = json.loads(manifests.read_text(encoding="utf-8")) if manifests.is_file() else {}
     now = {step.id: record(step, out) for step in done}
     write_json(manifests, dict(sorted({**before, **now}.items())))
@@ -165,9 +210,9 @@ def _found(step: Step, seed: int | None) -> Iterator[dict[str, Any]]:
         yield {**named, "split": line["split"], **{name: line[name] for name in KEPT}}
 
 
-def _key(line: dict[str, Any]) -> tuple[str, ...]:
-    names = ("row", "step", "split", "judge", "task_id", "pair")
-    return tuple(str(line.get(name, "")) for name in names)
+def _evaluation(line: dict[str, Any]) -> tuple[str, ...]:
+    """Which evaluation a line belongs to: of a row, a seed, and a split or the judge."""
+    return line["row"], str(line["seed"]), line.get("split", "judge")
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

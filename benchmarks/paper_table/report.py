@@ -38,6 +38,9 @@ OTHERS = (
     ("act+il", "flip-40+il"),
 )  # fmt: skip
 GAIN, SEEDS = 0.10, 4  # question 1: how much, and in how many of five seeds
+ALL_SEEDS = 5
+LEVEL = 0.05  # of p-values
+FLIPPED = ("flip-10", "flip-20", "flip-40")
 FLIPS = 20_000
 
 Line = Mapping[str, Any]
@@ -87,24 +90,25 @@ def _sections(name: str, lines: Sequence[Line]) -> Iterator[Section]:
     shown = WORLDS[name].shown
     yield Section(f"{name}: to act", (), (_acting(rows, played, shown),))
     measure = shown[0][:2]
-    have = {line["row"] for line in played}
-    if all(first in have and second in have for first, second in CLAIMS):
+    claimed = CLAIMS if all(_both(played, *pair) for pair in CLAIMS) else ()
+    if claimed:
         yield Section(
             f"{name}: does ACT before imitation make a better agent?",
             (
-                "Differences, paired by task and seed. Supported where all four intervals lie "
-                "above zero; a difference whose interval holds zero is not shown, which is not the "
-                "same as none.",
+                "Differences, paired by task and seed. Shown is one whose interval lies above zero "
+                f"with a corrected p below {LEVEL}; what is not shown is not for that reason none. "
+                f"Question 2 is supported where all four are shown{_so_far(played)}.",
             ),
             (_claims(played, measure),),
         )
-    if others := [pair for pair in OTHERS if {*pair} <= have]:
+    others = [pair for pair in OTHERS if _both(played, *pair) and pair not in claimed]
+    if others:
         yield Section(
             f"{name}: other differences",
-            ("Told without a verdict: the plan asks none of them.",),
+            ("Told with intervals and without a verdict, as the plan has it.",),
             (_differences(others, played, measure),),
         )
-    if "act" in {line["row"] for line in judged}:
+    if {"act", BASE} <= {line["row"] for line in judged}:
         yield Section(f"{name}: to judge", (_judging(judged),), (_judges(rows, judged),))
 
 
@@ -165,13 +169,13 @@ def _mean(played: Sequence[Line], row: str, measure: Measure) -> Value | str:
 
 def _claims(played: Sequence[Line], measure: Measure) -> Table:
     changes = [_changes(played, first, second, measure) for first, second in CLAIMS]
-    corrected = holm([sign_flips(list(one.values())) if one else 1.0 for one in changes])
+    corrected = holm([sign_flips(list(one.values())) for one in changes])
     table = _differences(CLAIMS, played, measure)
     cells = []
     for row, one, p in zip(table.rows, changes, corrected, strict=True):
-        shown = one and mean_interval(list(one.values()), list(one), least=-1)[1][0] > 0
-        cells.append([*row, f"{p:.3f}", "yes" if shown else "not shown"])
-    return Table(table.caption, (*table.header, "p (Holm)", "above zero"), cells)
+        _, (low, _) = mean_interval(list(one.values()), list(one), least=-1)
+        cells.append([*row, f"{p:.3f}", "shown" if low > 0 and p < LEVEL else "not shown"])
+    return Table(table.caption, (*table.header, "p (Holm)", "verdict"), cells)
 
 
 def _differences(
@@ -194,12 +198,28 @@ def _judging(judged: Sequence[Line]) -> str:
     for seed in seeds:
         gain, low, _ = _gain(judged, "act", seed)
         good += gain >= GAIN and low > 0 and _above(judged, "act", seed)
-    verdict = "supported" if good >= SEEDS else "not supported"
+    if good >= SEEDS:
+        verdict = "supported"
+    else:
+        verdict = "not supported" if len(seeds) - good > ALL_SEEDS - SEEDS else "undecided"
+    flipped = [
+        f"{sum(_above(judged, row, seed) for seed in _seeds(judged, row))} of "
+        f"{len(_seeds(judged, row))} with {row.removeprefix('flip-')} % of the labels flipped"
+        for row in FLIPPED
+        if _seeds(judged, row)
+    ]
+    survived = f" Seeds in which the judge stays above both floors: {', '.join(flipped)}."
     return (
         f"The critique stage gains at least {GAIN:.2f} over the base, with its interval above zero "
         f"and the judge above both floors, in {good} of {len(seeds)} seeds: question 1 is "
-        f"{verdict} (asked were {SEEDS} of 5). Gains are paired by pair, intervals resample tasks."
+        f"{verdict} (asked were {SEEDS} of {ALL_SEEDS}). Gains are paired by pair, intervals "
+        f"resample tasks.{survived if flipped else ''}"
     )
+
+
+def _so_far(played: Sequence[Line]) -> str:
+    seeds = min(len(_both(played, *pair)) for pair in CLAIMS)
+    return "" if seeds >= ALL_SEEDS else f"; {seeds} of {ALL_SEEDS} seeds have been run so far"
 
 
 def _judges(rows: Iterable[str], judged: Sequence[Line]) -> Table:
@@ -211,7 +231,7 @@ def _judges(rows: Iterable[str], judged: Sequence[Line]) -> Table:
             cells.append([
                 paper().methods.get(row, row), "–" if seed is None else f"{seed}",
                 f"{fmean(right['state'].values()):.3f}", f"{fmean(right['no_state'].values()):.3f}",
-                f"{_texts(judged, row, seed)['right']:.3f}",
+                _share(_texts(judged, row, seed)["right"]),
                 "–" if row == BASE else Value(f"{gain:+.3f}", f"[{low:+.3f}, {high:+.3f}]"),
                 "yes" if _above(judged, row, seed) else "no",
             ])  # fmt: skip
@@ -223,10 +243,13 @@ def _judges(rows: Iterable[str], judged: Sequence[Line]) -> Table:
     )  # fmt: skip
 
 
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
 def _gain(judged: Sequence[Line], row: str, seed: int | None) -> tuple[float, float, float]:
     """Of one seed over the base, with its interval."""
-    (base,) = _seeds(judged, BASE)
-    before = _rights(judged, BASE, base)["state"]
+    before = _rights(judged, BASE, None)["state"]
     after = _rights(judged, row, seed)["state"]
     changes = [after[pair] - before[pair] for pair in before]
     mean, (low, high) = mean_interval(changes, [task for task, _ in before], least=-1)

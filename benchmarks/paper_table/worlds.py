@@ -16,14 +16,18 @@ class World:
 
     Attributes:
         env: registered environment.
-        trajectories: of the expert, on tasks of the split train.
+        trajectories: of the environment's first expert, on tasks of the split train, as many of
+            each kind.
         states: of theirs at which the base is asked.
         splits: evaluated ones, and how many tasks of each (None: all).
         step_limit: actions at most.
         shown: what stands in the report: split, measure (``won`` or ``score``), and which column of
             the paper's table is put beside it.
-        rows: of the paper that are run; all of ``houses.yaml`` if empty.
+        seeds: how many are run.
+        rows: those that are run; all of ``rows.yaml`` if empty.
         env_kwargs: further arguments of the environment, in training and evaluation, as JSON.
+        max_length: tokens of a row of supervised training.
+        judged: whether rows are judged: not where the base has read all tasks of the split train.
     """
 
     env: str
@@ -32,8 +36,11 @@ class World:
     splits: Mapping[str, int | None]
     step_limit: int
     shown: tuple[tuple[str, str, str], ...]
+    seeds: int = 3
     rows: tuple[str, ...] = ROWS
     env_kwargs: str = "{}"
+    max_length: int = 1024
+    judged: bool = True
 
     def evaluations(self) -> list[dict[str, Any]]:
         """How a row is evaluated, as a pipeline takes it."""
@@ -48,7 +55,7 @@ class World:
         judged = {
             "stage": "judge", "pairs": "{data}/pairs", "history": 2, "validation_share": 0.25,
         }  # fmt: skip
-        return [*played, judged]
+        return [*played, judged] if self.judged else played
 
 
 _ALFWORLD = ("alfworld-ood", "alfworld-id")
@@ -56,7 +63,7 @@ WORLDS: Mapping[str, World] = {
     "houses": World(
         "ACT/ALFWorldGen-v0", 800, 1600, {"unseen": 100, "seen": 50}, 30,
         (("unseen", "won", _ALFWORLD[0]), ("seen", "won", _ALFWORLD[1])),
-        rows=(), env_kwargs='{"seed_of_games": 7}',  # houses that no pilot was run in
+        seeds=5, rows=(), env_kwargs='{"seed_of_games": 7}',  # houses that no pilot was run in
     ),
     "alfworld": World(
         "ACT/ALFWorld-v0", 800, 1600, {"valid_unseen": None, "valid_seen": None}, 50,
@@ -64,9 +71,10 @@ WORLDS: Mapping[str, World] = {
     ),
     "webshop": World(
         "ACT/WebShop-v0", 800, 1600, {"test": 100}, 15,
-        (("test", "score", ""), ("test", "won", "webshop")),
+        (("test", "score", ""), ("test", "won", "webshop")), max_length=3072,
     ),
     "scienceworld": World(
         "ACT/ScienceWorld-v0", 400, 800, {"test": 60}, 30, (("test", "score", "scienceworld"),),
+        max_length=2048, judged=False,
     ),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def steps_of(world: str, folder: Path, *rows: str) -> list[Step]:
     for kind in ("pairs", "trajectories", "verified"):
         (folder / kind).write_bytes(b"what lies there is not read yet")
     path = folder / "pipeline.yaml"
-    told = planned(WORLDS[world], range(5), rows)
+    told = planned(WORLDS[world], range(5), rows, 986)
     path.write_text(yaml.safe_dump(told, sort_keys=False))
     return steps([read(str(path), [f"data={folder}"], str(folder / "out"))])
 
@@ -61,9 +62,13 @@ def test_elsewhere_some_rows_are_run_with_the_stages_that_they_need(
     trained = [step.title for step in found if not step.row and step.options["seed"] == 0]
     names = ("act", "il", "act-il", "il-rl", "act-il-rl")
     assert trained == [f"{name}, seed 0" for name in names]
-    assert {one.options["env"] for one in found if one.row and one.stage == "evaluate"} == {
+    evaluated = [step for step in found if step.row]
+    assert {one.options["env"] for one in evaluated if one.stage == "evaluate"} == {
         WORLDS[world].env
     }
+    assert any(one.stage == "judge" for one in evaluated) == (world != "scienceworld")
+    lengths = {one.options["max_length"] for one in found if one.stage == "imitate"}
+    assert lengths == {WORLDS[world].max_length}
 
 
 def test_rows_can_be_chosen(tmp_path: Path) -> None:
@@ -73,7 +78,9 @@ def test_rows_can_be_chosen(tmp_path: Path) -> None:
         "flip-20, seed 0", "flip-20-il, seed 0",
     ]  # fmt: skip
     with pytest.raises(RecipeError, match=r"no row 'flip-21\+il'.*'flip-20\+il'"):
-        planned(WORLDS["houses"], [0], ["flip-21+il"])
+        planned(WORLDS["houses"], [0], ["flip-21+il"], 986)
+    with pytest.raises(RecipeError, match="the base is evaluated with any other row"):
+        planned(WORLDS["houses"], [0], ["prompt"], 986)
 
 
 def test_every_stage_sees_as_many_prompts(tmp_path: Path) -> None:
@@ -106,15 +113,27 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     assert [(one["seed"], one["row"]) for one in found] == [(0, "il")] * 2 + [(1, "il")] * 2
     assert found[0].keys() == {"row", "seed", "model", "step", "split", *KEPT}
     assert len(json.loads((tmp_path / "results/steps.json").read_text())) == 4
+    verdicts = [["pair 1", "task 1", True, False]]
+    judged = {"verdicts": verdicts, "no_state_verdicts": verdicts, "text_accuracy": 0.5,
+              "above_floor": False}  # fmt: skip
+    (tmp_path / "judge.json").write_text(json.dumps(judged))
+    again = [first[0], replace(first[1], id="evaluate-again")]  # in place of the first
+    base = Step("judge", "", "judge", {}, {}, tmp_path / "judge.json", (), row="prompt")
+    keep([*again, base], tmp_path, tmp_path / "results", "houses")
+    found = [json.loads(one) for one in (tmp_path / "results/houses.jsonl").open()]
+    steps_found = [(one["row"], one["seed"], one["step"]) for one in found]
+    assert steps_found[:4] == [("il", 0, "evaluate-again")] * 2 + [("il", 1, "evaluate-1")] * 2
+    assert steps_found[4:] == [("prompt", None, "judge")] * 3
+    assert [one.get("right") for one in found[4:]] == [0.5] * 3
 
 
 def lines_of(row: str, seed: int | None, wins: int, right: float) -> list[dict[str, Any]]:
-    """Ten houses of each split, the first ``wins`` of which are won, and ten judged pairs."""
+    """Twenty houses of each split, twice ``wins`` of which are won, and ten judged pairs."""
     named = {"row": row, "seed": seed, "model": row, "step": f"{row}-{seed}"}
     played = [
-        {**named, "split": split, "task_id": f"{split} {i}", "won": i < wins, "score": 0.0}
+        {**named, "split": split, "task_id": f"{split} {i}", "won": i < 2 * wins, "score": 0.0}
         for split in ("unseen", "seen")
-        for i in range(10)
+        for i in range(20)
     ]
     judged = [
         {**named, "judge": judge, "pair": f"{i}", "task_id": f"{i}", "right": value}
@@ -142,13 +161,29 @@ def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
     assert "| 1 | 10.0 [" in table["| prompt, no thinking"]
     assert "| 5 | 100.0 [" in table["| ACT → IL"]
     assert "83.58 ± 3.80 | 89.76 ± 1.88 |" in table["| ACT → IL"]
-    assert "+60.0 [+30.0, +90.0] | 5 |" in table["| ACT → IL less IL"]
-    assert table["| ACT → IL less IL"].endswith("| yes |")
+    assert "+60.0 [+40.0, +80.0] | 5 |" in table["| ACT → IL less IL"]
+    assert table["| ACT → IL less IL"].endswith("| shown |")
     assert table["| full ACT less IL → RL"].endswith("| 5 | 1.000 | not shown |")
     assert table["| IL less prompt, no thinking"].startswith(
         "| IL less prompt, no thinking | +30.0"
     )
     assert "in 4 of 5 seeds: question 1 is supported" in text
+
+
+def test_a_report_of_what_there_is_so_far_gives_no_verdict() -> None:
+    lines = lines_of("prompt", None, 1, 0.5)
+    for seed in range(3):
+        lines += lines_of("act", seed, 1, 1.0)
+    lines += lines_of("act+il", 0, 5, 1.0) + lines_of("il", 1, 5, 1.0)  # no seed in common
+    lines += lines_of("flip-20", 0, 5, 1.0) + lines_of("flip-40", 0, 5, 0.5)
+    text = report({"houses": lines})
+    assert "in 3 of 3 seeds: question 1 is undecided" in text
+    assert "ACT → IL less IL " not in text
+    assert "1 of 1 with 20 % of the labels flipped, 0 of 1 with 40 %" in text
+    (texts,) = [line for line in lines if line["row"] == "il" and line.get("judge") == "texts"]
+    texts["right"] = None  # too few pairs for a classifier
+    assert "– |" in report({"houses": lines})
+    assert "to judge" not in report({"houses": lines_of("act", 0, 1, 1.0)})
 
 
 def test_p_values_are_those_of_sign_flips_and_holms() -> None:

@@ -163,6 +163,7 @@ def test_seeds_are_runs_of_their_own(told: dict[str, Any], tmp_path: Path) -> No
         ({"stages": {"base": BASE, "il": {**LEARN, "trajectories": "no"}}}, "nothing lies at no"),
         ({"rows": {"il": "ill"}}, "Did you mean 'il'"),
         ({"rows": {"il": {"modle": "x"}}}, "{model: PATH_OR_HUB_ID}"),
+        ({"rows": {"il": {"model": "{il}"}}}, "il is a stage. Write il: il."),
         ({"seeds": 3}, "must be a list of numbers"),
         ({"out": ""}, "out is not set"),
         ({"launch": "zero9.yaml"}, "neither a file nor one of the package"),
