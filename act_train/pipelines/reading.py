@@ -11,7 +11,8 @@
     rows: {act: act, act+il: il}            # row of the report: the stage whose model is evaluated
 
 ``{act}`` in a value is the folder that the stage ``act`` leaves. An entry of ``evaluate`` may be a
-mapping like a stage (``{stage: judge, pairs: FOLDER}``), in which ``{model}`` is the row's model.
+mapping like a stage (``{stage: judge, pairs: FOLDER}``), in which ``{model}`` is the row's model. A row
+of a model that no stage makes is written ``prompt: {model: FOLDER_OR_HUB_ID}``.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeli
         raise RecipeError(f"{path}: evaluate={asked!r} must be a list of recipes.")
     rows, as_they_are = {}, {}
     for row, name in _mapping(path, told, "rows").items():
-        if isinstance(name, dict) and isinstance(model := name.get("model"), str):
-            as_they_are[str(row)] = fill(model)
+        if isinstance(name, dict) and name.keys() == {"model"}:
+            as_they_are[str(row)] = fill(str(name["model"]))
             if made := named(as_they_are[str(row)]):
                 raise RecipeError(
                     f"{path}: row {row!r}: {made[0]} is a stage. Write {row}: {made[0]}."
