@@ -11,8 +11,8 @@
     rows: {act: act, act+il: il}            # row of the report: the stage whose model is evaluated
 
 ``{act}`` in a value is the folder that the stage ``act`` leaves. An entry of ``evaluate`` may be a
-mapping like a stage (``{stage: judge, pairs: FOLDER}``), in which ``{model}`` is the row's model. A row
-of a model that no stage makes is written ``prompt: {model: FOLDER_OR_HUB_ID}``.
+mapping like a stage (``{stage: judge, pairs: FOLDER}``), in which ``{model}`` is the row's model. A
+row of a model that no stage makes is written ``prompt: {model: FOLDER_OR_HUB_ID}``.
 """
 
 from __future__ import annotations
