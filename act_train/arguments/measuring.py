@@ -130,6 +130,8 @@ class EvaluateArguments:
                 at_least(1, **{name: number})
         if self.limit is not None:
             check_limit(self.limit)
+        if self.repeat_penalty is not None and not self.repeat_penalty >= 0:
+            raise RecipeError(f"repeat_penalty={self.repeat_penalty} must not be negative.")
         self.make_arguments()
 
     def make_arguments(self) -> dict[str, Any]:
