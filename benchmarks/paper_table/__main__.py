@@ -37,11 +37,10 @@ from act_train.evaluate import read_results
 from act_train.pipelines.reading import named, read
 from act_train.pipelines.running import is_done, record
 from act_train.pipelines.steps import Step, steps
-from benchmarks.paper_table.worlds import WORLDS, World
+from benchmarks.paper_table.worlds import HELD_OUT, WORLDS, World
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results/paper_table"
-HELD_OUT = 0.25  # of the tasks, in all recipes
 KEPT = ("task_id", "won", "score", "steps", "invalid_actions", "format_failures")
 
 
@@ -145,7 +144,10 @@ def data_commands(world: World, data: Path) -> list[list[str]]:
     env = cast(
         TextEnv, gym.make(world.env, split="train", **json.loads(world.env_kwargs)).unwrapped
     )
-    kinds = sorted({task.kind for task in env.tasks()})
+    try:
+        kinds = sorted({task.kind for task in env.tasks()})
+    finally:
+        env.close()
     each = -(-world.trajectories // len(kinds))
     return [
         [

@@ -20,6 +20,7 @@ import numpy as np
 import tyro
 
 from act_data.storage.files import write_text
+from act_train.errors import ResultMismatch
 from act_train.reporting.published import paper
 from act_train.reporting.sections import Section, Table, Value, markdown
 from act_train.statistics import mean_interval
@@ -66,7 +67,12 @@ class Report:
                 file=sys.stderr,
             )
             return 2
-        write_text(self.results / "REPORT.md", report(found))
+        try:
+            text = report(found)
+        except ResultMismatch as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        write_text(self.results / "REPORT.md", text)
         print(f"report  {self.results / 'REPORT.md'}")
         return 0
 
@@ -108,8 +114,9 @@ def _sections(name: str, lines: Sequence[Line]) -> Iterator[Section]:
             ("Told with intervals and without a verdict, as the plan has it.",),
             (_differences(others, played, measure),),
         )
-    if {"act", BASE} <= {line["row"] for line in judged}:
-        yield Section(f"{name}: to judge", (_judging(judged),), (_judges(rows, judged),))
+    if BASE in (judges := {line["row"] for line in judged}):
+        told = (_judging(judged),) if "act" in judges else ()
+        yield Section(f"{name}: to judge", told, (_judges(rows, judged),))
 
 
 def sign_flips(changes: Sequence[float]) -> float:
@@ -251,6 +258,7 @@ def _gain(judged: Sequence[Line], row: str, seed: int | None) -> tuple[float, fl
     """Of one seed over the base, with its interval."""
     before = _rights(judged, BASE, None)["state"]
     after = _rights(judged, row, seed)["state"]
+    _check_same(f"{row}, seed {seed}, was judged on other pairs", after, before)
     changes = [after[pair] - before[pair] for pair in before]
     mean, (low, high) = mean_interval(changes, [task for task, _ in before], least=-1)
     return mean, low, high
@@ -282,7 +290,13 @@ def _changes(played: Sequence[Line], first: str, second: str, measure: Measure) 
     """The first row less the second, by task: the mean over the seeds that both have."""
     seeds = _both(played, first, second)
     one, other = (_by_task(played, row, measure, seeds) for row in (first, second))
+    _check_same(f"{first} was evaluated on other tasks", one, other)
     return {task: one[task] - other[task] for task in one}
+
+
+def _check_same(words: str, one: Mapping[Any, float], other: Mapping[Any, float]) -> None:
+    if one.keys() != other.keys():
+        raise ResultMismatch(f"{words} than what it is compared with. Run both again.")
 
 
 def _by_task(

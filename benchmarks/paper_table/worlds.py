@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+HELD_OUT = 0.25  # of the tasks, in all recipes
 ROWS = ("il", "act+il", "il+rl", "act+il+rl")
 """Of the paper's rows those that are run in every world; the base is evaluated besides."""
 
@@ -53,7 +54,8 @@ class World:
             for split, tasks in self.splits.items()
         ]  # fmt: skip
         judged = {
-            "stage": "judge", "pairs": "{data}/pairs", "history": 2, "validation_share": 0.25,
+            "stage": "judge", "pairs": "{data}/pairs", "history": 2,
+            "validation_share": HELD_OUT,
         }  # fmt: skip
         return [*played, judged] if self.judged else played
 

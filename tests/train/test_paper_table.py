@@ -14,7 +14,7 @@ pytest.importorskip("trl")
 
 from act_train import evaluate
 from act_train.arguments.measuring import EvaluateArguments
-from act_train.errors import RecipeError
+from act_train.errors import RecipeError, ResultMismatch
 from act_train.pipelines.reading import read
 from act_train.pipelines.running import check
 from act_train.pipelines.steps import Step, steps
@@ -184,6 +184,25 @@ def test_a_report_of_what_there_is_so_far_gives_no_verdict() -> None:
     texts["right"] = None  # too few pairs for a classifier
     assert "– |" in report({"houses": lines})
     assert "to judge" not in report({"houses": lines_of("act", 0, 1, 1.0)})
+    elsewhere = [*lines_of("prompt", None, 1, 0.5), *lines_of("act+il", 0, 1, 1.0)]
+    text = report({"webshop": elsewhere})  # judged, though question 1 is not asked there
+    assert "| ACT → IL | 0 | 1.000 |" in text
+    assert "question 1" not in text
+
+
+def test_results_of_other_pairs_or_tasks_are_not_compared() -> None:
+    lines = [*lines_of("prompt", None, 1, 0.5), *lines_of("act", 0, 1, 1.0)]
+    with pytest.raises(ResultMismatch, match="act, seed 0, was judged on other pairs"):
+        report({"houses": [line for line in lines if line.get("pair") != "3"] + [
+            {**line, "pair": "other"} for line in lines if line.get("pair") == "3"
+            and line["row"] == "act"
+        ]})  # fmt: skip
+    lines += lines_of("il", None, 1, 0.5)
+    with pytest.raises(ResultMismatch, match="il was evaluated on other tasks"):
+        report({"houses": [
+            line for line in lines
+            if not (line["row"] == "il" and line.get("task_id") == "unseen 3")
+        ]})  # fmt: skip
 
 
 def test_p_values_are_those_of_sign_flips_and_holms() -> None:
