@@ -375,7 +375,7 @@ def test_mistakes_are_told_before_anything_is_played(tmp_path: Path) -> None:
                 evaluate.run(arguments(tmp_path / "a.jsonl", policy=policy, **{name: value}))
     with pytest.raises(RecipeError, match="states=5 is for metric: next-action"):
         arguments(tmp_path / "a.jsonl", states=5)
-    with pytest.raises(RecipeError, match="repeat_penalty=-1.0 must not be negative"):
+    with pytest.raises(RecipeError, match=r"repeat_penalty=-1\.0 must not be negative"):
         arguments(tmp_path / "a.jsonl", policy="scored:act-nano", repeat_penalty=-1.0)
     with pytest.raises(RecipeError, match="envs=0"):
         arguments(tmp_path / "a.jsonl", envs=0)
