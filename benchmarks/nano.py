@@ -3,7 +3,7 @@
 Success, score and refused actions on generated houses that it has never seen, on ALFWorld's own
 games where they are here, in a generated shop and in ScienceWorld; playing freely (greedy) and
 choosing among the admissible actions; beside a random player and, outside of houses, a model with
-random weights.
+random weights that plays in the same two ways.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from act_train.evaluate import run
 from act_train.scratch import make_model
 from benchmarks.table import Row, publish
 
-RANDOM, SCORED, FREE, UNTRAINED = "random", "scored", "free", "scored, untrained"
+RANDOM, SCORED, FREE = "random", "scored", "free"
+UNTRAINED = {name: f"{name}, untrained" for name in (SCORED, FREE)}
 GAMES: dict[str, Any] = {"step_limit": 50, "history": 60}
 WORLDS: Mapping[str, dict[str, Any]] = {
     "generated houses": {"env": "ACT/ALFWorldGen-v0", "split": "unseen", "limit": 100, **GAMES},
@@ -76,15 +77,13 @@ def measured(model: str, *, quick: bool) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         untrained = str(Path(folder) / "untrained")
         _random_weights(model, untrained)
-        players = {
-            RANDOM: {"policy": "random-admissible"},
-            UNTRAINED: {"policy": f"scored:{untrained}"},
-            SCORED: {"policy": f"scored:{model}"},
-            FREE: {"policy": f"transformers:{model}", "max_new_tokens": 64},
-        }
+        players: dict[str, dict[str, Any]] = {RANDOM: {"policy": "random-admissible"}}
+        for names, played in ((UNTRAINED, untrained), ({SCORED: SCORED, FREE: FREE}, model)):
+            players[names[SCORED]] = {"policy": f"scored:{played}"}
+            players[names[FREE]] = {"policy": f"transformers:{played}", "max_new_tokens": 64}
         for number, (world, told) in enumerate(WORLDS.items()):
             for name, player in players.items():
-                if name == UNTRAINED and told["env"] in _HOUSES:
+                if name in UNTRAINED.values() and told["env"] in _HOUSES:
                     continue  # 50 steps each, and nothing won in any that was tried
                 asked = {**told, **player, "output": str(Path(folder) / f"{number} {name}.jsonl")}
                 if name == RANDOM:
