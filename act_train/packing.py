@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from act_data.policies.base import seed_of
 from act_train.corpus import Corpus
 from act_train.documents import Branch, Document, Role
 from act_train.reading import READING
@@ -25,6 +26,9 @@ from act_train.reading import READING
 ATTENTION = "act_documents"  # the name under which transformers knows attend()
 CONTEXT, TEXT, TARGET = range(3)
 _CODES: dict[Role, int] = {"context": CONTEXT, "text": TEXT, "target": TARGET}
+_RECITED = (64, 128, 256, 512)  # tokens of a recital
+_AS_OFTEN = (8 / 15, 4 / 15, 2 / 15, 1 / 15)  # chance of each: as many tokens of all lengths
+_FEWEST = 16  # different tokens that one draws from, at least
 
 
 class Piece(NamedTuple):
@@ -94,10 +98,12 @@ class Encoder:
 
     Attributes:
         before: the tokens that every document begins with.
+        vocabulary: how many different tokens there are.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer, end = tokenizer, tokenizer.eos_token
+        self.vocabulary = len(tokenizer)
         asked = tokenizer.apply_chat_template(
             [{"role": "user", "content": "\n"}], tokenize=False, add_generation_prompt=True
         )
@@ -156,6 +162,8 @@ class Batches(Dataset[Batch]):
         limit: what goes beyond so many tokens of a document is left out.
         asked: share of the branches of a transcript that are asked.
         after_refusals: share of those that come right after a refused action; ``asked`` if None.
+        recitals: chance of a recital before each document: see :func:`recital`.
+        seed: of the recitals.
     """
 
     def __init__(
@@ -167,24 +175,54 @@ class Batches(Dataset[Batch]):
         limit: int,
         asked: float,
         after_refusals: float | None = None,
+        recitals: float = 0.0,
+        seed: int = 0,
     ) -> None:
         self._corpus, self._encoder = corpus, encoder
         self._tokens, self._limit = tokens, min(limit, tokens)
         self._shares = np.array([asked, asked if after_refusals is None else after_refusals])
+        self._recitals, self._seed = recitals, seed
 
     def __getitem__(self, index: int) -> Batch:
         chosen: list[Encoded] = []
         used = number = 0
         while True:
-            document, rng = self._corpus.document(index, number)
-            refused = np.array([branch.after_refusal for branch in document.branches], dtype=int)
-            shares = 1.0 if document.source == READING else self._shares[refused]
-            asked = np.flatnonzero(rng.random(len(document.branches)) < shares).tolist()
-            encoded = self._encoder.encode(document, asked, self._limit)
+            encoded = self._next(index, number)
             used, number = used + len(encoded.ids), number + 1
             if used > self._tokens:
                 return collate(chosen)
             chosen.append(encoded)
+
+    def _next(self, *index: int) -> Encoded:
+        rng = np.random.default_rng(seed_of(self._seed, "recital", *index))
+        if rng.random() < self._recitals:
+            length = int(rng.choice(_RECITED, p=_AS_OFTEN))
+            return recital(self._encoder.vocabulary, min(length, self._limit), rng)
+        document, rng = self._corpus.document(*index)
+        refused = np.array([branch.after_refusal for branch in document.branches], dtype=int)
+        shares = 1.0 if document.source == READING else self._shares[refused]
+        asked = np.flatnonzero(rng.random(len(document.branches)) < shares).tolist()
+        return self._encoder.encode(document, asked, self._limit)
+
+
+def recital(vocabulary: int, length: int, rng: np.random.Generator) -> Encoded:
+    """Random tokens that are said over and over: from the second time on each can be known.
+
+    By this a small model learns to go on as it went on before (induction heads, Olsson et al. 2022,
+    arXiv 2209.11895) within one or two million tokens; from play, where what is next can mostly be
+    known without looking back, it hardly had after thirty million.
+
+    Args:
+        vocabulary: how many different tokens there are.
+        length: of the recital, in tokens.
+        rng: to draw from.
+    """
+    fewest = np.log2(min(_FEWEST, vocabulary))
+    known = rng.permutation(vocabulary)[: int(2 ** rng.uniform(fewest, np.log2(vocabulary)))]
+    once = rng.choice(known, size=int(rng.integers(6, length // 2 + 1)))
+    ids = np.resize(once, length).tolist()
+    roles = [CONTEXT] * len(once) + [TARGET] * (length - len(once))
+    return Encoded(ids, list(range(length)), roles, [0] * length, length)
 
 
 def collate(documents: Sequence[Encoded]) -> Batch:

@@ -122,7 +122,8 @@ def run(arguments: PretrainArguments) -> dict[str, Any]:
         held.close()
     batches = Batches(
         corpus, encoder, **shape, asked=arguments.asked,
-        after_refusals=arguments.asked_after_refusals,
+        after_refusals=arguments.asked_after_refusals, recitals=arguments.recitals,
+        seed=arguments.seed,
     )  # fmt: skip
     bar = tqdm(total=arguments.steps, initial=first, unit="step", mininterval=2)
     for step, batch in enumerate(_stream(batches, arguments, first), first + 1):

@@ -48,6 +48,9 @@ class PretrainArguments:
     asked_after_refusals: float | None = option(
         None, "The same right after a refused action; asked, where none is given."
     )
+    recitals: float = option(
+        0.0, "Share of the documents that are random tokens over and over, to learn to copy."
+    )
     seed: int = option(0, "Seed of the weights and of all that is played.")
     model: str = option("", "Model to go on from, as in other stages; else weights are random.")
     led: float = option(0.0, "Share of the episodes that model itself plays, helped (DAgger).")
@@ -92,7 +95,7 @@ class PretrainArguments:
             at_least(1, layers=layers)
         if self.led and not self.model:
             raise RecipeError(f"led={self.led} needs a model that plays. Set model: FOLDER.")
-        for name in ("reading", "asked", "asked_after_refusals", "decay", "led"):
+        for name in ("reading", "asked", "asked_after_refusals", "decay", "led", "recitals"):
             if (value := getattr(self, name)) is not None and not 0 <= value <= 1:
                 raise RecipeError(f"{name}={value} must lie in [0, 1].")
         self.played()

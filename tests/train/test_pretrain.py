@@ -28,7 +28,7 @@ from act_train.arguments.scratch import PretrainArguments
 from act_train.corpus import Corpus
 from act_train.documents import Document, Episode, Turn, transcript
 from act_train.errors import RecipeError
-from act_train.packing import ATTENTION, TARGET, TEXT, Batches, Encoder, collate
+from act_train.packing import ATTENTION, TARGET, TEXT, Batch, Batches, Encoder, collate
 from act_train.reading import reading_document
 from act_train.scratch import make_model, make_tokenizer
 
@@ -60,6 +60,11 @@ def episode() -> Episode:
         for i in range(8, 13)
     )
     return Episode("find a mug 12", turns, "Done.")
+
+
+def lengths(batch: Batch) -> list[int]:
+    """Tokens of the documents of a batch."""
+    return [piece.trunk + len(piece.sees) for piece in batch.pieces]
 
 
 def whole_prompt(tokenizer: Any, document: Document, number: int) -> tuple[list[int], int]:
@@ -166,6 +171,28 @@ def test_steps_after_refused_actions_are_asked_as_often_as_wanted(
     assert set(steps) == {True, False}
     answers = (batch.ids == tokenizer.convert_tokens_to_ids(OPEN_TAG)) & (batch.roles == TARGET)
     assert int(answers.sum()) == sum(step in expected for step in steps)
+
+
+def test_in_a_recital_all_is_learnt_that_can_be_known(tokenizer: Any) -> None:
+    corpus = Corpus(TOY, 0.3, 0, held_out=False)
+    batch = Batches(corpus, Encoder(tokenizer), tokens=2048, limit=100, asked=0.5, recitals=1.0)[7]
+    assert {piece.trunk for piece in batch.pieces} <= {64, 100}  # cut to the limit
+    cuts = [piece.trunk for piece in batch.pieces]
+    for ids, roles in zip(batch.ids[0].split(cuts), batch.roles[0].split(cuts), strict=True):
+        once = int((roles != TARGET).sum())
+        assert 6 <= once <= len(ids) // 2
+        assert (roles[once:] == TARGET).all()
+        assert torch.equal(ids[once:], ids[:-once])
+
+
+def test_recitals_are_as_many_as_wanted_and_change_no_document(tokenizer: Any) -> None:
+    corpus = Corpus(TOY, 0.3, 0, held_out=False)
+    shape: dict[str, Any] = {"tokens": 8192, "limit": 512, "asked": 0.5}
+    alone = Batches(corpus, Encoder(tokenizer), **shape)[0]
+    documents = {tuple(ids.tolist()) for ids in alone.ids[0].split(lengths(alone))}
+    mixed = Batches(corpus, Encoder(tokenizer), **shape, recitals=0.5)[0]
+    found = [tuple(ids.tolist()) in documents for ids in mixed.ids[0].split(lengths(mixed))]
+    assert 0.2 < sum(found) / len(found) < 0.8
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes_and_another_one_is_refused(tmp_path: Path) -> None:
