@@ -129,6 +129,8 @@ def planned(
     for stage in stages.values():
         if stage["stage"] == "imitate":
             stage["max_length"] = world.max_length
+        if stage["stage"] == "env-rl":
+            stage |= {"env": world.env, "env_kwargs": world.env_kwargs}
     if "assumed" in stages:
         stages["assumed"]["max_pairs"] = verified
     return {

@@ -36,7 +36,7 @@ OTHERS = (
     ("il", "prompt"), ("act+il", "il"), ("act+il+rl", "il+rl"), ("world-model+il", "il"),
     ("choice+il+rl", "act+il+rl"), ("dpo+il+rl", "act+il+rl"), ("no-reasoning+il+rl", "act+il+rl"),
     ("act+il", "assumed+il"), ("act+il", "flip-10+il"), ("act+il", "flip-20+il"),
-    ("act+il", "flip-40+il"),
+    ("act+il", "flip-40+il"), ("act+il+env-rl", "il+env-rl"), ("il+env-rl", "il"),
 )  # fmt: skip
 GAIN, SEEDS = 0.10, 4  # question 1: how much, and in how many of five seeds
 ALL_SEEDS = 5
