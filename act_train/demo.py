@@ -120,10 +120,10 @@ def commands(out: Path) -> list[Command]:
             "--name", "Pairs of the demo", "--out", f"{out}/dataset",
         ),
         judge("base"),
-        train("critique", "base", "pairs", "critique", 150),
+        train("critique", "base", "pairs", "critique", 130),
         judge("critique"),
-        train("imitate", "base", "trajectories", "imitate", 60),
-        train("imitate", "critique", "trajectories", "act-imitate", 60),
+        train("imitate", "base", "trajectories", "imitate", 45),
+        train("imitate", "critique", "trajectories", "act-imitate", 45),
         *(play(split, name) for split in SPLITS for name in PLAYING),
     ]  # fmt: skip
 
