@@ -75,7 +75,7 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
     values = {
         "title": "ACT demo: learning to judge actions",
         "lead": (
-            f"{mined['states']:,} states of expert play, {mined['pairs']} alternatives, each "
+            f"{mined['states']:,} states of expert play, {mined['pairs']:,} alternatives, each "
             f"executed beside the expert's action, one model of 1.3 million weights, "
             f"{sum(seconds.values()) / 60:.1f} minutes on this machine."
         ),
@@ -181,10 +181,11 @@ def _pairs(
         (
             f"At {mined['states']:,} states of the expert's play the base was asked four times for "
             f"the next action. {mined['as_expert']:,} of {mined['samples']:,} answers are the "
-            f"expert's own; the others make {mined['pairs']} pairs, in {mined['inadmissible']} of "
-            "which the simulator refuses the alternative. The paper labels the expert's action "
-            "better without looking. Here both were executed, and an exact planner says what each "
-            "then costs: only pairs in which the expert's is better are trained on.",
+            f"expert's own; the others make {mined['pairs']:,} pairs, "
+            f"in {mined['inadmissible']:,} of which the simulator refuses the alternative. The "
+            "paper labels the expert's action better without looking. Here both were executed, and "
+            "an exact planner says what each then costs: only pairs in which the expert's is "
+            "better are trained on.",
         ),
         (
             Table(

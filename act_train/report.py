@@ -123,7 +123,8 @@ def _outcomes(rows: list[Experiment]) -> Section:
         [
             "In percent, every task once. Strict: answers in the format that was asked for. "
             "Lenient: a right answer in a wrong format counts as well. Where all tasks end alike, "
-            "bounds allow for what so many tasks may not have shown."
+            "bounds allow for what so many tasks may not have shown. Scores are left out where "
+            "they are 1 for a win and 0 otherwise."
         ],
         parts,
     )
@@ -169,8 +170,9 @@ def _learning(found: Found) -> Section:
 def _episodes(rows: list[Experiment], examples: int) -> Section:
     text = (
         "One task as two runs played it, step by step; “≠” marks a step that is not the same. Each "
-        f"run is set against the first that it can be paired with: the {examples} largest gains, "
-        "and losses. Long observations are cut; the result files hold them whole."
+        "run is set against the first that it can be paired with; shown are the largest gains and "
+        f"losses, at most {examples} of each. Long observations are cut; the result files hold "
+        "them whole."
     )
     return _section("Wins and losses", [text], comparisons.wins_and_losses(rows, examples))
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 from act_data.analysis.bootstrap import ENOUGH
-from act_train.evaluation.measures import EPISODES, MEASURES, Line
+from act_train.evaluation.measures import EPISODES, Line
 from act_train.evaluation.pairing import difference, differing
-from act_train.reporting.experiments import Experiment
+from act_train.reporting.experiments import Experiment, measures
 from act_train.reporting.sections import Moment, SideBySide, Step, Table, Value
 
 SHOWN = 280  # characters of an observation
@@ -21,7 +21,7 @@ def pairs(found: Iterable[Experiment]) -> list[tuple[Experiment, Experiment]]:
 
 def differences(found: Sequence[tuple[Experiment, Experiment]]) -> Table | None:
     """Second minus first, task by task; None where nothing can be paired."""
-    rows = [_row(a, b, measure) for a, b in found for measure in MEASURES[a.first.kind]]
+    rows = [_row(a, b, measure) for a, b in found for measure in measures([a, b])]
     if not rows:
         return None
     header = ("first run", "second run", "measure", "tasks", "second − first [95 %]",

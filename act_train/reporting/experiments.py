@@ -6,7 +6,14 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from act_train.evaluation.measures import MEASURES, NEXT_ACTION, REASONING
+from act_train.evaluation.measures import (
+    EPISODES,
+    MEASURES,
+    NEXT_ACTION,
+    READINGS,
+    REASONING,
+    values,
+)
 from act_train.evaluation.pairing import apart
 from act_train.reporting.published import Benchmark
 from act_train.reporting.results import Result
@@ -106,6 +113,20 @@ def experiments(results: Iterable[Result]) -> list[Experiment]:
     for result in results:
         found.setdefault((result.label, result.protocol), []).append(result)
     return [Experiment(label, tuple(group)) for (label, _), group in found.items()]
+
+
+def measures(found: Iterable[Experiment]) -> tuple[str, ...]:
+    """What is told of experiments of one kind: no scores where they say no more than wins do."""
+    runs = [result for one in found for result in one.results]
+    told = MEASURES[runs[0].kind]
+    if runs[0].kind == EPISODES and all(
+        values(line, f"{reading}score") == values(line, f"{reading}success")
+        for run in runs
+        for line in run.lines
+        for reading in READINGS[EPISODES]
+    ):
+        return tuple(measure for measure in told if measure != "score")
+    return told
 
 
 def cell(found: Sequence[Experiment], name: str, benchmark: Benchmark, measure: str) -> Value:

@@ -8,8 +8,8 @@ from typing import Any
 
 from act_data.policies.too_long import TOO_LONG
 from act_train.evaluation.anatomy import anatomy
-from act_train.evaluation.measures import MEASURES, NEXT_ACTION, REASONING, Line
-from act_train.reporting.experiments import Experiment, cell
+from act_train.evaluation.measures import NEXT_ACTION, REASONING, Line
+from act_train.reporting.experiments import Experiment, cell, measures
 from act_train.reporting.figures import bars
 from act_train.reporting.published import Paper, Published
 from act_train.reporting.sections import Figure, Table, Value
@@ -72,20 +72,20 @@ def outcomes(name: str, number: int, found: Sequence[Experiment]) -> Figure:
         number: makes the figure's name unique.
         found: at least one.
     """
-    measures = MEASURES[found[0].first.kind]
+    told = measures(found)
     rows = []
     for one in found:
         row: list[str | Value] = [Value(one.label, _state(one)), str(one.tasks)]
-        for measure in measures:
+        for measure in told:
             strict, lenient = one.estimate(measure), one.estimate(f"lenient {measure}")
             row += [Value(strict.text, strict.interval), lenient.text]
         rows.append(row)
-    titles = [_TITLES[measure] for measure in measures]
-    header = ("run", "tasks", *(("strict [95 %]", "lenient") * len(measures)))
+    titles = [_TITLES[measure] for measure in told]
+    header = ("run", "tasks", *(("strict [95 %]", "lenient") * len(told)))
     groups = (("", 2), *((title, 2) for title in titles))
     drawn = {
         title: [_bar(one, measure) for one in found]
-        for title, measure in zip(titles, measures, strict=True)
+        for title, measure in zip(titles, told, strict=True)
     }
     figure = bars(f"outcomes-{number}", [one.label for one in found], drawn)
     return Figure(name, figure, Table(name, header, rows, groups))

@@ -67,6 +67,17 @@ def row(text: str, *begins: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
+def test_scores_that_say_no_more_than_wins_are_left_out(played: Path, tmp_path: Path) -> None:
+    by_chance, expert = played / "random-admissible.jsonl", played / "expert.jsonl"
+    _, text = written(tmp_path / "out", by_chance, expert)
+    assert len(row(text, "run")) == 6
+    assert "| score |" in text
+    none = doctored(tmp_path / "a.jsonl", by_chance, lambda line: {"score": float(line["won"])})
+    _, text = written(tmp_path / "out", none, expert)
+    assert len(row(text, "run")) == 4
+    assert "| score |" not in text
+
+
 def test_ours_stands_beside_the_published_numbers_and_never_in_their_place(
     played: Path, tmp_path: Path
 ) -> None:
