@@ -2,9 +2,11 @@
 
 Agents: the processor time of whole ``act-train evaluate`` commands with scripted players, start
 included; the share of a model's evaluation that the model itself takes; the cost of scoring
-admissible actions over a shared prompt beside separate forward passes; and whether result files
-are the same with 1 and 8 environments, and after SIGKILL at random moments. The models have random
-weights and are made on the spot: small ones, so that a larger one leaves the rest a smaller share.
+admissible actions over a shared prompt beside separate forward passes, and that of scoring all of
+them beside the search for the likeliest; and whether result files are the same with 1 and 8
+environments, and after SIGKILL at random moments. But for the search, whose cost hangs on how sure
+a model is, the models have random weights and are made on the spot: small ones, so that a larger
+one leaves the rest a smaller share.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any, cast
 
 import gymnasium as gym
@@ -49,7 +52,7 @@ class Evaluation:
     def __call__(self) -> int:
         rows = []
         with tempfile.TemporaryDirectory() as folder:
-            for measure in (_scripted, _model_time, _shared_prompt, _repeats):
+            for measure in (_scripted, _model_time, _shared_prompt, _search, _repeats):
                 for row in measure(Path(folder), self.quick):
                     print(f"measured: {row.name}", file=sys.stderr, flush=True)
                     rows.append(row)
@@ -126,11 +129,13 @@ def _model(folder: Path, hidden: int, layers: int) -> Path:
     return path
 
 
-def _states(count: int) -> Iterator[tuple[Any, tuple[str, ...]]]:
-    """States on the explorer's way, and what can be done there."""
+def _states(
+    count: int, env_id: str = "ACT/ALFWorldGen-v0", split: str = "unseen"
+) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    """States on an expert's way, and what can be done there."""
     from act_data.rollout import make_env, play_expert, replay, text_env
 
-    with closing(make_env("ACT/ALFWorldGen-v0", {"split": "unseen", "step_limit": 50})) as env:
+    with closing(make_env(env_id, {"split": split, "step_limit": 50})) as env:
         inner = text_env(env)
         for task in inner.tasks()[:count]:
             episode = play_expert(env, task.task_id, 0)
@@ -214,6 +219,38 @@ def _shared_prompt(folder: Path, quick: bool) -> Iterator[Row]:
     yield Row("separate forward passes, CPU over that with a shared prompt", times, "x", ">= 5")
     yield Row(f"of {states} states, those where the rankings differ", other_order, "", "<= 0")
     yield Row("largest difference of two scores", furthest, "nats")
+
+
+def _search(folder: Path, quick: bool) -> Iterator[Row]:
+    """The likeliest admissible action, by scores of all and by search, in turns."""
+    from act_data.models import NANO, load_model
+    from act_data.prompts import action_prompt, render_answer
+    from act_data.shared_prefix import answer_log_probabilities, likeliest
+
+    model, tokenizer, _ = load_model(NANO)
+    for title, env_id, split, states in (
+        ("a house", "ACT/ALFWorldGen-v0", "unseen", 30),
+        ("ScienceWorld", "ACT/ScienceWorld-v0", "test", 10),
+    ):
+        spent, candidates = {"all": 0.0, "search": 0.0}, []
+        for state, offered in _states(3 if quick else states, env_id, split):
+            prompt = tokenizer.apply_chat_template(
+                action_prompt(state, history=2),
+                add_generation_prompt=True, enable_thinking=False, return_dict=True,
+            )["input_ids"]  # fmt: skip
+            answers = [f"{render_answer(action)}{tokenizer.eos_token}" for action in offered]
+            rows = tokenizer(answers, add_special_tokens=False)["input_ids"]
+            start = time.process_time()
+            answer_log_probabilities(model, [(prompt, row) for row in rows])
+            middle = time.process_time()
+            next(likeliest(model, prompt, rows, [0.0] * len(rows)))
+            spent["all"] += middle - start
+            spent["search"] += time.process_time() - middle
+            candidates.append(len(rows))
+        times = spent["all"] / spent["search"]
+        yield Row(f"candidates of a state of {title}, mean", fmean(candidates), "")
+        yield Row(f"search in {title}: CPU per state", spent["search"] / len(candidates), "s")
+        yield Row(f"scores of all candidates in {title}, CPU over the search", times, "x")
 
 
 def _order(scores: Sequence[float]) -> list[int]:
