@@ -76,7 +76,8 @@ def run(
     check_installed()
     stages = lineage(model.source)
     history, share = _as_trained(stages, data, arguments.part)
-    pairs = spread(chosen_pairs(data, stages, arguments.part, share), data.max_pairs)
+    chosen, others = chosen_pairs(data, stages, arguments.part, share)
+    pairs = spread(chosen, data.max_pairs)
     judge = ModelJudge(
         model.source,
         model.revision,
@@ -98,7 +99,7 @@ def run(
         "engine": judge.engine,
         "versions": versions(*PACKAGES["transformers"]),
     }
-    return measure(judge, pairs, request, arguments)
+    return measure(judge, pairs, request, arguments, others)
 
 
 def measure(
@@ -106,6 +107,7 @@ def measure(
     pairs: Sequence[ContrastPair],
     request: Mapping[str, Any],
     arguments: JudgeArguments,
+    others: Sequence[ContrastPair] = (),
 ) -> dict[str, Any]:
     """Judge these pairs, whoever does it, and write both files.
 
@@ -114,6 +116,7 @@ def measure(
         pairs: at least one.
         request: what else determines the choices, as JSON can hold it.
         arguments: where the files go, and on how many pairs reasoning is looked at.
+        others: of other tasks, from which the classifier of texts learns besides.
 
     Returns:
         What ``output`` holds: the request, and what :mod:`act_train.judging.verdicts` tells.
@@ -138,7 +141,9 @@ def measure(
         for pair, known in zip(pairs[done:], facts[done:], strict=True):
             file.add({**known, **_judged(judge, pair, reasoned=pair.pair_id in reasoned)})
             advance(1, worked=True)
-        result = {**request, **summary(file.lines, text_margins(file.lines))}
+        texts = [(pair.expert_action, pair.alternative_action) for pair in others]
+        result = {**request, **summary(file.lines, text_margins(file.lines, texts))}
+        result["text_others"] = len(texts)
     write_json(path, result)
     return result
 

@@ -153,17 +153,22 @@ def check_installed() -> None:
         )
 
 
-def margins(pairs: Sequence[_Pair], tasks: NDArray[np.intp]) -> NDArray[np.float64]:
+def margins(
+    pairs: Sequence[_Pair], tasks: NDArray[np.intp], others: Sequence[_Pair] = ()
+) -> NDArray[np.float64]:
     """How far the judge of n-grams prefers the first action of each pair, on unseen tasks.
 
     Args:
         pairs: two actions each.
         tasks: the number of each pair's task, from 0 without gaps; shape (pairs,).
+        others: of none of these tasks, from which it learns besides.
 
     Returns:
         Above 0 where it names the first; shape (pairs,).
     """
-    return _tested(_by_ngrams, _Labelled(pairs, tasks))
+    return _tested(
+        lambda known, unseen: _by_ngrams([*others, *known], unseen), _Labelled(pairs, tasks)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,15 @@ from act_train.judging.choices import Line, tasks_of
 from act_train.judging.resampling import Array
 
 
-def text_margins(lines: Sequence[Line]) -> Array | None:
+def text_margins(lines: Sequence[Line], others: Sequence[tuple[str, str]] = ()) -> Array | None:
     """How far the classifier of :mod:`act_data.analysis.floor` prefers each expert's action.
 
-    It is cross-validated over whole tasks on these very pairs, so no task is both trained and
-    tested on.
+    It is cross-validated over whole tasks, so no task is both trained and tested on, and learns
+    from the others as well: a judge that was trained on them may know their words.
+
+    Args:
+        lines: of the pairs that are judged.
+        others: expert's action and alternative of pairs of other tasks.
 
     Returns:
         Above 0 where it names the expert's action; shape (pairs,). None with fewer than two tasks.
@@ -22,4 +26,4 @@ def text_margins(lines: Sequence[Line]) -> Array | None:
     if tasks.count < 2:
         return None
     pairs = [(line["expert_action"], line["alternative_action"]) for line in lines]
-    return floor.margins(pairs, tasks.numbers)
+    return floor.margins(pairs, tasks.numbers, others)

@@ -1,8 +1,12 @@
-"""Which pairs are judged: those that the model has not been trained on, unless it is asked else."""
+"""Which pairs are judged: those that the model has not been trained on, unless it is asked else.
+
+The others of the same data are what a classifier of the two texts learns from
+(:mod:`act_train.judging.floor`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +24,8 @@ from act_train.judging.lineage import Stage, played, read
 
 def chosen_pairs(
     data: JudgedPairArguments, stages: Sequence[Stage], part: str, share: float
-) -> list[ContrastPair]:
-    """The pairs of a file or folder, or of a split of a dataset.
+) -> tuple[list[ContrastPair], list[ContrastPair]]:
+    """Pairs of a file or folder, or of a split of a dataset, and others of the same data.
 
     Args:
         data: where they are.
@@ -29,6 +33,9 @@ def chosen_pairs(
         part: ``"held-out"``, ``"train"`` or ``"all"``. Of files, it chooses tasks by their names,
             as training does; a split of a dataset is judged as a whole, or refused.
         share: of the tasks of files that is held out.
+
+    Returns:
+        Those that are judged, and those of other tasks: of a dataset those of its split ``train``.
 
     Raises:
         ForbiddenSplit: a pair belongs to an official split that results are reported on.
@@ -42,7 +49,7 @@ def chosen_pairs(
             f"{data.pairs} is no file or folder of pairs. Give what act-data mine or verify wrote; "
             "or, for a dataset (builtin, org/name, what act-data build made), set split: test."
         )
-    pairs = load_pairs(data.pairs, data.allow_split)
+    known = pairs = load_pairs(data.pairs, data.allow_split)
     if part != "all":
         train, held = split_by_task(pairs, share)
         seen = played(stages, held)
@@ -52,12 +59,17 @@ def chosen_pairs(
             f"validation_share={share} leaves no pair in part {part!r}. "
             "Set part: all, or judge a model that was trained with a larger share."
         )
-    return pairs
+    return pairs, _others(known, pairs)
+
+
+def _others(known: Iterable[ContrastPair], judged: Iterable[ContrastPair]) -> list[ContrastPair]:
+    tasks = {pair.task_id for pair in judged}
+    return [pair for pair in known if pair.task_id not in tasks]
 
 
 def _of_dataset(
     data: JudgedPairArguments, stages: Sequence[Stage], part: str
-) -> list[ContrastPair]:
+) -> tuple[list[ContrastPair], list[ContrastPair]]:
     if part == "train":
         raise RecipeError("part: train is for files. For a dataset, set split: train.")
     name, revision = split_revision(data.pairs)
@@ -74,4 +86,5 @@ def _of_dataset(
             f"{data.pairs}, {known[0]} among them. Choose another split, or set part: all to judge "
             "them all the same."
         )
-    return pairs
+    everything: Any = load(name, data.subset, revision=revision)
+    return pairs, _others(as_pairs(everything["train"]) if "train" in everything else (), pairs)

@@ -14,10 +14,12 @@ likelier answer; a tie counts half for either side. Of all pairs:
   offers; the rest may be told apart by that alone (None where there are none);
 - ``no_state_...``: all of these with goal, history and observation blank: what the same judge makes
   of the look of the actions alone;
-- ``text_accuracy``: of a classifier of the two texts, trained on these pairs by whole tasks and
-  tested on the others (``n-grams`` of :mod:`act_data.analysis.floor`; None with fewer than two
-  tasks). ``above_no_state`` and ``above_text`` are the differences of accuracies, pair by pair, and
-  ``above_floor`` whether both intervals lie above 0, on tasks that are ``ENOUGH`` for intervals
+- ``text_accuracy``: of a classifier of the two texts (``n-grams`` of
+  :mod:`act_data.analysis.floor`), tested on the tasks of each of five folds of these pairs, trained
+  on those of the others and on ``text_others`` pairs of other tasks, which are those that a judge
+  of held-out pairs was trained on (None with fewer than two tasks). ``above_no_state`` and
+  ``above_text`` are the differences of accuracies, pair by pair, and ``above_floor`` whether both
+  intervals lie above 0, on tasks that are ``ENOUGH`` for intervals
   (:mod:`act_data.analysis.bootstrap`): only then has the judge shown that it judges;
 - ``verified``: against what a verification found, each reading by itself. ``auroc`` is the chance
   that a pair whose expert's action *is* better gets higher log-odds of naming it (the mean of both

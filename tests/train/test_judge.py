@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,20 @@ def test_only_what_is_above_both_floors_is_judgment(
     found = judged(planted_judges(lone)["perfect"], lone, tmp_path / "lone.json")
     assert (found["text_accuracy"], found["above_floor"]) == (None, False)
     assert found["accuracy_95"] == [0, 1]
+
+
+def test_the_texts_alone_learn_from_pairs_of_other_tasks(
+    pairs: list[ContrastPair], tmp_path: Path
+) -> None:
+    """A judge may know words of pairs that it was trained on; so may its floor."""
+    same = [replace(pair, task_id=f"other-{pair.task_id}") for pair in pairs]
+    judge = planted_judges(pairs)["perfect"]
+    alone, beside = (
+        measure(judge, pairs, {}, JudgeArguments(output=str(tmp_path / f"{len(some)}.json")), some)
+        for some in ([], same)
+    )
+    assert (alone["text_others"], beside["text_others"]) == (0, len(same))
+    assert alone["text_accuracy"] < 0.65 < 0.95 < beside["text_accuracy"]
 
 
 def test_nothing_is_claimed_of_few_tasks(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ pytest.importorskip("transformers")
 import torch
 from transformers import AutoModelForCausalLM
 
+from act_data.loading import load
 from act_data.prompts import critique_prompt, render_answer
 from act_data.shared_prefix import answer_log_probabilities
 from act_data.types import AgentState, ContrastPair
@@ -231,7 +232,8 @@ def test_tasks_that_any_stage_was_trained_on_are_not_held_out(
     )
     found = judged(last, tmp_path / "judge.json", pairs=path)
     assert (found["history"], found["validation_share"]) == (0, 0.1)
-    assert found["pairs"] == len(split_by_task(pairs, 0.1)[1])
+    train, held_out = split_by_task(pairs, 0.1)
+    assert (found["pairs"], found["text_others"]) == (len(held_out), len(train))
     assert not caplog.text
     with pytest.raises(RecipeError, match=r"validation_share=0\.5 is larger than the 0\.1"):
         judged(last, tmp_path / "x.json", pairs=path, validation_share=0.5)
@@ -251,6 +253,7 @@ def test_a_split_of_a_dataset_is_judged_unless_the_model_was_trained_on_it(
     data: dict[str, Any] = {"pairs": "builtin", "subset": "alfworld", "max_pairs": 2, "history": 0}
     found = judged(base, tmp_path / "test.json", split="test", **data)
     assert (found["pairs"], found["split"], found["validation_share"]) == (2, "test", None)
+    assert found["text_others"] == len(load("builtin", "alfworld", split="train"))
     assert [row["reading"] for row in found["verified"]] == ["hindsight", "informed"]
     folder = Path(judge.__file__).parents[1] / "act_data/builtin/data/alfworld/train"
     model = trained(base, tmp_path / "model", pairs=str(folder), validation_share=0.0, history=0)
