@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import platform
+import resource
 import shlex
 import signal
 import subprocess
@@ -97,7 +98,7 @@ def run(step: Step, out: Path, lock: int) -> None:
         "done": False,
     }
     write_json(_record(step, out), about)
-    begun = time.time()
+    begun, spent = time.time(), _cpu_seconds()
     process = subprocess.Popen(command, pass_fds=[lock])
     try:
         status = process.wait()
@@ -111,7 +112,11 @@ def run(step: Step, out: Path, lock: int) -> None:
             f"{step.title} ended with status {status}; what it said stands above. Its command: "
             f"{shlex.join(command)}. Mend it and give the same command again: what is done stays."
         )
-    write_json(_record(step, out), {**about, "done": True, "seconds": round(time.time() - begun)})
+    taken = {
+        "seconds": round(time.time() - begun),
+        "cpu_seconds": round(_cpu_seconds() - spent),
+    }
+    write_json(_record(step, out), {**about, "done": True, **taken})
 
 
 @contextlib.contextmanager
@@ -160,4 +165,19 @@ def _hardware() -> dict[str, Any]:
     import torch
 
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"machine": platform.machine(), "cores": os.cpu_count(), "gpus": gpus}
+    return {"processor": _processor(), "cores": os.cpu_count(), "gpus": gpus}
+
+
+def _processor() -> str:
+    """Its name, which Linux alone tells; else its architecture."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _cpu_seconds() -> float:
+    """Of all steps so far, with what they have started and waited for."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
