@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are
 import fcntl
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -25,6 +25,7 @@ import tyro
 import yaml
 
 import act_data.cli
+from act_data.errors import DataNotFound
 from act_data.models import NANO_BASE
 from act_data.storage.files import replacing, write_json, write_text
 from act_envs import TextEnv
@@ -32,7 +33,7 @@ from act_envs.errors import ActError, nearest
 from act_train import pipeline
 from act_train.arguments.running import PipelineArguments
 from act_train.data import load_pairs, split_by_task
-from act_train.errors import RecipeError
+from act_train.errors import RecipeError, ResultMismatch
 from act_train.evaluate import read_results
 from act_train.pipelines.reading import named, read
 from act_train.pipelines.running import is_done, record
@@ -41,6 +42,7 @@ from benchmarks.paper_table.worlds import HELD_OUT, WORLDS, World
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results/paper_table"
+MADE = ("trajectories", "mined", "verified", "pairs", "assumed")  # folders of data
 KEPT = ("task_id", "won", "score", "steps", "invalid_actions", "format_failures")
 
 
@@ -60,6 +62,9 @@ class PaperTable:
     out: Path = Path("runs/paper_table")
     """Folder of the data and of all stages; goes on with what it holds."""
 
+    data: Path | None = None
+    """Data that an earlier call has made, at whatever commit; made in ``out`` if none."""
+
     results: Path = RESULTS
     """Folder for the results."""
 
@@ -76,10 +81,12 @@ class PaperTable:
     def run(self) -> int:
         """Do it."""
         world, folder = WORLDS[self.world], self.out / self.world
-        data = folder / "data"
-        for command in data_commands(world, data):
-            if status := act_data.cli.main(command):
-                return status
+        data = self.data or folder / "data"
+        if not self.data:
+            for command in data_commands(world, data):
+                if status := act_data.cli.main(command):
+                    return status
+        about = described(data)
         path = folder / "pipeline.yaml"
         seeds = self.seeds or range(world.seeds)
         verified, _ = split_by_task(load_pairs(str(data / "pairs")), HELD_OUT)
@@ -89,14 +96,13 @@ class PaperTable:
             pipelines=[str(path)], set=[f"data={data}"], out=str(folder / "stages"),
             dry_run=self.dry_run,
         )  # fmt: skip
+        stages = folder / "stages"
+        known = steps([read(str(path), asked.set, asked.out)])
         try:
             print(pipeline.words(pipeline.run(asked)))
         finally:  # what was done before a step failed counts as well
-            stages = folder / "stages"
-            known = steps([read(str(path), asked.set, asked.out)])
-            done = [step for step in known if is_done(step, stages)]
             if not self.dry_run:
-                keep(done, stages, self.results, self.world)
+                keep(known, stages, self.results, self.world, about)
         return 0
 
 
@@ -166,49 +172,111 @@ def data_commands(world: World, data: Path) -> list[list[str]]:
             "filter", f"{data}/verified", "--out", f"{data}/pairs",
             "--drop", "same_state,equivalent,alternative_better,near_duplicates",
         ],
+        ["filter", f"{data}/verified", "--out", f"{data}/assumed", "--drop", "near_duplicates"],
     ]  # fmt: skip
 
 
-def keep(done: Sequence[Step], out: Path, results: Path, name: str) -> None:
-    """Put what came of the steps into ``NAME.jsonl``, how they were run into ``steps.json``."""
+def described(data: Path) -> dict[str, Any]:
+    """What made the data of a world, and what came of it: the manifests and counts of ``DATA``.
+
+    Raises:
+        DataNotFound: a command of :func:`data_commands` has not ended there.
+    """
+    found = {}
+    for name in MADE:
+        run, summary = data / name / "run.json", data / name / "summary.json"
+        if not summary.is_file():
+            raise DataNotFound(f"{summary} is missing. Give no --data, and it is made.")
+        found[name] = {
+            "request": json.loads(run.read_text(encoding="utf-8")),
+            "summary": json.loads(summary.read_text(encoding="utf-8")),
+        }
+    return found
+
+
+def keep(
+    known: Sequence[Step], out: Path, results: Path, name: str, data: Mapping[str, Any]
+) -> None:
+    """Put what came of finished steps, how they were run, and from what, into ``RESULTS``.
+
+    Args:
+        known: all steps of the world, done or not.
+        out: their folder.
+        results: ``NAME.jsonl``, ``steps.json`` and ``data.json`` are written there.
+        name: of the world.
+        data: what they are made from, as :func:`described` tells.
+
+    Raises:
+        ResultMismatch: what lies there was made from other data.
+    """
     results.mkdir(parents=True, exist_ok=True)
     folder = os.open(results, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)  # another call may be at its end too
-        _merge(done, out, results / f"{name}.jsonl", results / "steps.json")
+        _check_data(results / "data.json", name, data)
+        _merge(known, out, results / f"{name}.jsonl", results / "steps.json")
     finally:
         os.close(folder)
 
 
-def _merge(done: Sequence[Step], out: Path, lines: Path, manifests: Path) -> None:
+def _check_data(path: Path, name: str, data: Mapping[str, Any]) -> None:
+    """Note a world's data, or refuse results of others beside those that lie there."""
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if before.get(name, data) != data:
+        raise ResultMismatch(
+            f"{path} tells of other data of {name!r}; results of both cannot be compared. Give "
+            "the data of the first with --data, or another folder with --results."
+        )
+    write_json(path, {**before, name: data})
+
+
+def _merge(steps: Sequence[Step], out: Path, lines: Path, manifests: Path) -> None:
     known: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for line in _lines(lines):
         known.setdefault(_evaluation(line), []).append(line)
-    seeds = {step.id: step.options["seed"] for step in done if "seed" in step.options}
+    seeds = {step.id: step.options["seed"] for step in steps if "seed" in step.options}
+    done = [step for step in steps if is_done(step, out)]
     for step in done:
         if step.row:
             seed = seeds[step.after[-1]] if step.after else None  # of a model that no stage made
-            found = list(_found(step, seed))
+            found = list(_found(step, seed, out))
             known[_evaluation(found[0])] = found  # in place of what an earlier run of it has left
     with replacing(lines) as file:
         ordered = (line for place in sorted(known) for line in known[place])
         file.write("".join(f"{json.dumps(line)}\n" for line in ordered).encode())
     before = json.loads(manifests.read_text(encoding="utf-8")) if manifests.is_file() else {}
-    now = {step.id: record(step, out) for step in done}
+    now = {step.id: _record(step, out) for step in done}
     write_json(manifests, dict(sorted({**before, **now}.items())))
 
 
-def _found(step: Step, seed: int | None) -> Iterator[dict[str, Any]]:
+def _record(step: Step, out: Path) -> dict[str, Any]:
+    """How a step was run and, of a training, what it measured in its end."""
+    measured = _metrics(step.output)
+    return {**record(step, out), **({"metrics": measured} if measured else {})}
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    path = folder / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _found(step: Step, seed: int | None, out: Path) -> Iterator[dict[str, Any]]:
     model = step.after[-1] if step.after else NANO_BASE
     named = {"row": step.row, "seed": seed, "model": model, "step": step.id}
     if step.stage == "judge":
         judged = json.loads(step.output.read_text(encoding="utf-8"))
+        offered = {
+            line["pair_id"]: line["admissible"]
+            for line in _lines(step.output.with_suffix(".jsonl"))
+        }
         for reading, verdicts in (("state", "verdicts"), ("no_state", "no_state_verdicts")):
             for pair, task, *right in judged[verdicts]:
                 yield {**named, "judge": reading, "pair": pair, "task_id": task,
-                       "right": sum(right) / 2}  # fmt: skip
+                       "admissible": offered[pair], "right": sum(right) / 2}  # fmt: skip
+        measured = _metrics(out / model)
         yield {**named, "judge": "texts", "right": judged["text_accuracy"],
-               "above_floors": judged["above_floor"]}  # fmt: skip
+               "above_floors": judged["above_floor"],
+               "named": measured.get("after_judge/accuracy")}  # fmt: skip
         return
     for line in read_results(step.output):
         yield {**named, "split": line["split"], **{name: line[name] for name in KEPT}}

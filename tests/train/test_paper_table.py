@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 pytest.importorskip("trl")
 
+from act_data.errors import DataNotFound
 from act_train import evaluate
 from act_train.arguments.measuring import EvaluateArguments
 from act_train.errors import RecipeError, ResultMismatch
@@ -19,15 +21,23 @@ from act_train.pipelines.reading import read
 from act_train.pipelines.running import check
 from act_train.pipelines.steps import Step, steps
 from act_train.reporting.published import paper
-from benchmarks.paper_table.__main__ import KEPT, data_commands, keep, planned
-from benchmarks.paper_table.report import holm, report, sign_flips
+from act_train.statistics import mean_interval
+from benchmarks.paper_table.__main__ import (
+    KEPT,
+    MADE,
+    data_commands,
+    described,
+    keep,
+    planned,
+)
+from benchmarks.paper_table.report import Changes, crossed, holm, report, sign_flips
 from benchmarks.paper_table.worlds import ROWS, WORLDS
 
 PROMPTS = 1920  # of a stage
 
 
 def steps_of(world: str, folder: Path, *rows: str) -> list[Step]:
-    for kind in ("pairs", "trajectories", "verified"):
+    for kind in MADE:
         (folder / kind).write_bytes(b"what lies there is not read yet")
     path = folder / "pipeline.yaml"
     told = planned(WORLDS[world], range(5), rows, 986)
@@ -103,28 +113,66 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
         )  # fmt: skip
         evaluate.run(asked)
         names = (f"imitate-{seed}", f"evaluate-{seed}")
-        trained = Step(names[0], "", "imitate", {"seed": seed}, {}, tmp_path, ())
-        return [trained, Step(names[1], "", "evaluate", {}, {}, out, (names[0],), row="il")]
+        model = tmp_path / names[0]
+        model.mkdir()
+        (model / "metrics.json").write_text('{"after_judge/accuracy": 0.25}')
+        trained = Step(names[0], "", "imitate", {"seed": seed}, {}, model, ())
+        return ended(trained, Step(names[1], "", "evaluate", {}, {}, out, (names[0],), row="il"))
 
+    def ended(*steps: Step) -> list[Step]:
+        for step in steps:
+            (tmp_path / f"steps/{step.id}.json").write_text('{"done": true}')
+        return [*steps]
+
+    (tmp_path / "steps").mkdir()
     first, second = finished(0), finished(1)
-    for done in (first, second, first):
-        keep(done, tmp_path, tmp_path / "results", "houses")
+    begun = Step("act-rl-0", "", "act-rl", {"seed": 0}, {}, tmp_path / "none", ())
+    data = {"pairs": {"request": {}, "summary": {"kept": 3}}}
+    for done in (first, second, [*first, begun]):
+        keep(done, tmp_path, tmp_path / "results", "houses", data)
     found = [json.loads(one) for one in (tmp_path / "results/houses.jsonl").open()]
     assert [(one["seed"], one["row"]) for one in found] == [(0, "il")] * 2 + [(1, "il")] * 2
     assert found[0].keys() == {"row", "seed", "model", "step", "split", *KEPT}
-    assert len(json.loads((tmp_path / "results/steps.json").read_text())) == 4
+    records = json.loads((tmp_path / "results/steps.json").read_text())
+    assert records.keys() == {"imitate-0", "evaluate-0", "imitate-1", "evaluate-1"}
+    assert records["imitate-0"]["metrics"] == {"after_judge/accuracy": 0.25}
+    with pytest.raises(ResultMismatch, match=r"data\.json tells of other data of 'houses'"):
+        keep(first, tmp_path, tmp_path / "results", "houses", {"pairs": {}})
+    keep([], tmp_path, tmp_path / "results", "webshop", {"pairs": {}})
+    assert json.loads((tmp_path / "results/data.json").read_text())["houses"] == data
     verdicts = [["pair 1", "task 1", True, False]]
     judged = {"verdicts": verdicts, "no_state_verdicts": verdicts, "text_accuracy": 0.5,
               "above_floor": False}  # fmt: skip
     (tmp_path / "judge.json").write_text(json.dumps(judged))
-    again = [first[0], replace(first[1], id="evaluate-again")]  # in place of the first
-    base = Step("judge", "", "judge", {}, {}, tmp_path / "judge.json", (), row="prompt")
-    keep([*again, base], tmp_path, tmp_path / "results", "houses")
+    (tmp_path / "judge.jsonl").write_text('{"pair_id": "pair 1", "admissible": true}')
+    again = ended(first[0], replace(first[1], id="evaluate-again"))  # in place of the first
+    judge = Step("judge", "", "judge", {}, {}, tmp_path / "judge.json", (), row="prompt")
+    of_it = replace(judge, id="judge-0", after=(first[0].id,), row="act")
+    keep([*again, *ended(judge, of_it)], tmp_path, tmp_path / "results", "houses", data)
     found = [json.loads(one) for one in (tmp_path / "results/houses.jsonl").open()]
     steps_found = [(one["row"], one["seed"], one["step"]) for one in found]
-    assert steps_found[:4] == [("il", 0, "evaluate-again")] * 2 + [("il", 1, "evaluate-1")] * 2
-    assert steps_found[4:] == [("prompt", None, "judge")] * 3
-    assert [one.get("right") for one in found[4:]] == [0.5] * 3
+    assert steps_found[:3] == [("act", 0, "judge-0")] * 3
+    assert steps_found[3:7] == [("il", 0, "evaluate-again")] * 2 + [("il", 1, "evaluate-1")] * 2
+    assert steps_found[7:] == [("prompt", None, "judge")] * 3
+    assert [one.get("right") for one in found[7:]] == [0.5] * 3
+    assert [one.get("admissible") for one in found[7:]] == [True, True, None]
+    assert (found[2]["named"], found[9]["named"]) == (0.25, None)
+
+
+def test_data_of_an_earlier_call_must_be_whole(tmp_path: Path) -> None:
+    for name in MADE:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text('{"command": "x"}')
+        (tmp_path / name / "summary.json").write_text('{"rows": 3}')
+    found = described(tmp_path)
+    assert found["pairs"] == {"request": {"command": "x"}, "summary": {"rows": 3}}
+    folders = {
+        Path(c[c.index("--out") + 1]).name for c in data_commands(WORLDS["houses"], tmp_path)
+    }
+    assert folders == found.keys()
+    (tmp_path / "assumed/summary.json").unlink()
+    with pytest.raises(DataNotFound, match=r"assumed/summary\.json is missing"):
+        described(tmp_path)
 
 
 def lines_of(row: str, seed: int | None, wins: int, right: float) -> list[dict[str, Any]]:
@@ -136,11 +184,19 @@ def lines_of(row: str, seed: int | None, wins: int, right: float) -> list[dict[s
         for i in range(20)
     ]
     judged = [
-        {**named, "judge": judge, "pair": f"{i}", "task_id": f"{i}", "right": value}
+        {
+            **named,
+            "judge": judge,
+            "pair": f"{i}",
+            "task_id": f"{i}",
+            "right": value,
+            "admissible": i < 4,
+        }
         for i in range(10)
         for judge, value in (("state", right), ("no_state", 0.5))
     ]
-    texts = {**named, "judge": "texts", "right": 0.5, "above_floors": right > 0.6}
+    texts = {**named, "judge": "texts", "right": 0.5, "above_floors": right > 0.6,
+             "named": 0.7 if row == "act" else None}  # fmt: skip
     return [*played, *judged, texts]
 
 
@@ -161,13 +217,16 @@ def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
     assert "| 1 | 10.0 [" in table["| prompt, no thinking"]
     assert "| 5 | 100.0 [" in table["| ACT → IL"]
     assert "83.58 ± 3.80 | 89.76 ± 1.88 |" in table["| ACT → IL"]
-    assert "+60.0 [+40.0, +80.0] | 5 |" in table["| ACT → IL less IL"]
+    assert "+60.0 [+40.0, +80.0] | +60, +60, +60, +60, +60 |" in table["| ACT → IL less IL"]
     assert table["| ACT → IL less IL"].endswith("| shown |")
-    assert table["| full ACT less IL → RL"].endswith("| 5 | 1.000 | not shown |")
+    assert table["| full ACT less IL → RL"].endswith("| +0, +0, +0, +0, +0 | 1.000 | not shown |")
     assert table["| IL less prompt, no thinking"].startswith(
         "| IL less prompt, no thinking | +30.0"
     )
     assert "in 4 of 5 seeds: question 1 is supported" in text
+    assert "40 % are admissible" in text
+    assert "would be right in 0.800" in text
+    assert "| ACT stage | 0 | 1.000 | 0.500 | 0.500 | 0.700 | 1.000 | +0.500 \\[" in text
 
 
 def test_a_report_of_what_there_is_so_far_gives_no_verdict() -> None:
@@ -203,6 +262,36 @@ def test_results_of_other_pairs_or_tasks_are_not_compared() -> None:
             line for line in lines
             if not (line["row"] == "il" and line.get("task_id") == "unseen 3")
         ]})  # fmt: skip
+
+
+def test_what_holds_in_most_tasks_but_not_in_most_seeds_is_not_shown() -> None:
+    lines = []
+    for seed in range(5):
+        wins = 10 if seed < 3 else 4
+        for row, won in (("il", 4), ("il+il", 4), ("act+il", wins), ("il+rl", 4),
+                         ("il+rl+rl", 4), ("act+il+rl", wins)):  # fmt: skip
+            lines += [line for line in lines_of(row, seed, won, 0.5) if "won" in line]
+    text = report({"houses": lines}).replace("\\", "")
+    assert "+36.0" in text
+    assert "| +60, +60, +60, +0, +0 |" in text
+    assert "| shown |" not in text
+
+
+def test_intervals_speak_of_other_seeds_as_well_as_of_other_tasks() -> None:
+    drawn = np.random.default_rng(0)
+    held = 0
+    for _ in range(100):  # seeds that differ by 0.1 and tasks that differ by 0.3
+        values = drawn.normal(0, 0.1, (5, 1)) + drawn.normal(0, 0.3, (1, 60))
+        values += drawn.normal(0, 0.1, values.shape)
+        mean, low, high = crossed(
+            {i: {f"{j}": v for j, v in enumerate(one)} for i, one in enumerate(values)}
+        )
+        held += low <= 0 <= high
+        assert mean == pytest.approx(values.mean())
+    assert held >= 85
+    one: Changes = {None: {"a": 0.5, "b": -0.5, "c": 0.25, "d": 0.0}}
+    mean, (low, high) = mean_interval([*one[None].values()], least=-1.0)
+    assert crossed(one) == (mean, low, high)
 
 
 def test_p_values_are_those_of_sign_flips_and_holms() -> None:
