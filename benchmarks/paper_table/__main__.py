@@ -38,6 +38,7 @@ from act_train.evaluate import read_results
 from act_train.pipelines.reading import named, read
 from act_train.pipelines.running import is_done, record
 from act_train.pipelines.steps import Step, steps
+from act_train.recipe import find, load
 from benchmarks.paper_table.worlds import HELD_OUT, WORLDS, World
 
 HERE = Path(__file__).parent
@@ -135,6 +136,9 @@ def planned(
     for stage in stages.values():
         if stage["stage"] == "imitate":
             stage["max_length"] = world.max_length
+        if world.share != 1:
+            whole = load(find(stage["config"]))["max_steps"]
+            stage["max_steps"] = round(whole * world.share)
         if stage["stage"] == "env-rl":
             stage |= {"env": world.env, "env_kwargs": world.env_kwargs}
     if "assumed" in stages:

@@ -28,7 +28,9 @@ class World:
         rows: those that are run; all of ``rows.yaml`` if empty.
         env_kwargs: further arguments of the environment, in training and evaluation, as JSON.
         max_length: tokens of a row of supervised training.
-        judged: whether rows are judged: not where the base has read all tasks of the split train.
+        share: of the steps of each recipe that is trained.
+        judged: on how many of the held-out pairs; None: all; 0 where rows are not judged, for the
+            base has read all tasks of the split train.
     """
 
     env: str
@@ -41,7 +43,8 @@ class World:
     rows: tuple[str, ...] = ROWS
     env_kwargs: str = "{}"
     max_length: int = 1024
-    judged: bool = True
+    share: float = 1.0
+    judged: int | None = None
 
     def evaluations(self) -> list[dict[str, Any]]:
         """How a row is evaluated, as a pipeline takes it."""
@@ -56,8 +59,9 @@ class World:
         judged = {
             "stage": "judge", "pairs": "{data}/pairs", "history": 2,
             "validation_share": HELD_OUT,
+            **({"max_pairs": self.judged} if self.judged else {}),
         }  # fmt: skip
-        return [*played, judged] if self.judged else played
+        return played if self.judged == 0 else [*played, judged]
 
 
 _ALFWORLD = ("alfworld-ood", "alfworld-id")
@@ -74,9 +78,10 @@ WORLDS: Mapping[str, World] = {
     "webshop": World(
         "ACT/WebShop-v0", 800, 1600, {"test": 100}, 15,
         (("test", "score", ""), ("test", "won", "webshop")), max_length=3072,
+        share=1 / 3, judged=300,  # prompts are six times as long as elsewhere
     ),
     "scienceworld": World(
         "ACT/ScienceWorld-v0", 400, 800, {"test": 60}, 30, (("test", "score", "scienceworld"),),
-        max_length=2048, judged=False,
+        max_length=2048, judged=0,
     ),
 }  # fmt: skip

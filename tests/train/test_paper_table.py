@@ -76,7 +76,8 @@ def test_elsewhere_some_rows_are_run_with_the_stages_that_they_need(
     assert {one.options["env"] for one in evaluated if one.stage == "evaluate"} == {
         WORLDS[world].env
     }
-    assert any(one.stage == "judge" for one in evaluated) == (world != "scienceworld")
+    pairs = {one.options.get("max_pairs") for one in evaluated if one.stage == "judge"}
+    assert pairs == {"alfworld": {None}, "webshop": {300}, "scienceworld": set()}[world]
     lengths = {one.options["max_length"] for one in found if one.stage == "imitate"}
     assert lengths == {WORLDS[world].max_length}
 
@@ -93,14 +94,15 @@ def test_rows_can_be_chosen(tmp_path: Path) -> None:
         planned(WORLDS["houses"], [0], ["prompt"], 986)
 
 
-def test_every_stage_sees_as_many_prompts(tmp_path: Path) -> None:
-    for step in steps_of("houses", tmp_path):
+@pytest.mark.parametrize(("world", "share"), [("houses", 1), ("webshop", 3), ("scienceworld", 1)])
+def test_every_stage_sees_as_many_prompts(world: str, share: int, tmp_path: Path) -> None:
+    for step in steps_of(world, tmp_path):
         if step.row or step.stage == "env-rl":  # which is paid by episodes: see the plan
             continue
         told: Any = step.options
         answers = told.get("num_generations", 1)
         prompts = told["max_steps"] * told["per_device_train_batch_size"] // answers
-        assert prompts == PROMPTS, step.title
+        assert prompts == PROMPTS // share, step.title
         assert told["history"] == 2
 
 
