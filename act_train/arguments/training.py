@@ -240,7 +240,9 @@ class EnvRlArguments(GateArguments):
     reward_won: float = option(0.0, "The episode is won.")
     reward_format: float = option(-0.5, "The episode ended with an answer without an action.")
     reward_inadmissible: float = option(
-        -0.1, "Times the share of the actions that the simulator does not take for its own."
+        -0.1,
+        "Times the share of the actions that the simulator does not take for its own. In groups "
+        "without a win it is all that counts: 0 for a model that seldom wins.",
     )
     gate_prompts: int = option(16, "Tasks on which a model is measured before and after.")
 
