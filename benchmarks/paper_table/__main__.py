@@ -13,6 +13,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are 15 times slower
 
 import fcntl
+import gzip
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -206,7 +207,7 @@ def keep(
     Args:
         known: all steps of the world, done or not.
         out: their folder.
-        results: ``NAME.jsonl``, ``steps.json`` and ``data.json`` are written there.
+        results: ``NAME.jsonl.gz``, ``steps.json`` and ``data.json`` are written there.
         name: of the world.
         data: what they are made from, as :func:`described` tells.
 
@@ -218,7 +219,7 @@ def keep(
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)  # another call may be at its end too
         _check_data(results / "data.json", name, data)
-        _merge(known, out, results / f"{name}.jsonl", results / "steps.json")
+        _merge(known, out, results / f"{name}.jsonl.gz", results / "steps.json")
     finally:
         os.close(folder)
 
@@ -247,7 +248,8 @@ def _merge(steps: Sequence[Step], out: Path, lines: Path, manifests: Path) -> No
             known[_evaluation(found[0])] = found  # in place of what an earlier run of it has left
     with replacing(lines) as file:
         ordered = (line for place in sorted(known) for line in known[place])
-        file.write("".join(f"{json.dumps(line)}\n" for line in ordered).encode())
+        text = "".join(f"{json.dumps(line)}\n" for line in ordered)
+        file.write(gzip.compress(text.encode(), mtime=0))  # equal results, equal bytes
     before = json.loads(manifests.read_text(encoding="utf-8")) if manifests.is_file() else {}
     now = {step.id: _record(step, out) for step in done}
     write_json(manifests, dict(sorted({**before, **now}.items())))
@@ -293,7 +295,9 @@ def _evaluation(line: dict[str, Any]) -> tuple[str, ...]:
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if path.is_file():
-        yield from map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        opened = gzip.open if path.suffix == ".gz" else open
+        with opened(path, "rt", encoding="utf-8") as file:
+            yield from map(json.loads, file)
 
 
 if __name__ == "__main__":

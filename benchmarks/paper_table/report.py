@@ -8,6 +8,7 @@ are corrected by Holm's method.
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from collections import defaultdict
@@ -60,9 +61,9 @@ class Report:
 
     def __call__(self) -> int:
         found = {
-            name: [json.loads(line) for line in path.open()]
+            name: [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
             for name in WORLDS
-            if (path := self.results / f"{name}.jsonl").is_file()
+            if (path := self.results / f"{name}.jsonl.gz").is_file()
         }
         if not found:
             print(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +107,10 @@ def test_every_stage_sees_as_many_prompts(world: str, share: int, tmp_path: Path
         assert told["history"] == 2
 
 
+def kept_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+
+
 def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     def finished(seed: int) -> list[Step]:
         out = tmp_path / f"{seed}.jsonl"
@@ -132,7 +137,7 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     data = {"pairs": {"request": {}, "summary": {"kept": 3}}}
     for done in (first, second, [*first, begun]):
         keep(done, tmp_path, tmp_path / "results", "houses", data)
-    found = [json.loads(one) for one in (tmp_path / "results/houses.jsonl").open()]
+    found = kept_lines(tmp_path / "results/houses.jsonl.gz")
     assert [(one["seed"], one["row"]) for one in found] == [(0, "il")] * 2 + [(1, "il")] * 2
     assert found[0].keys() == {"row", "seed", "model", "step", "split", *KEPT}
     records = json.loads((tmp_path / "results/steps.json").read_text())
@@ -151,7 +156,7 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     judge = Step("judge", "", "judge", {}, {}, tmp_path / "judge.json", (), row="prompt")
     of_it = replace(judge, id="judge-0", after=(first[0].id,), row="act")
     keep([*again, *ended(judge, of_it)], tmp_path, tmp_path / "results", "houses", data)
-    found = [json.loads(one) for one in (tmp_path / "results/houses.jsonl").open()]
+    found = kept_lines(tmp_path / "results/houses.jsonl.gz")
     steps_found = [(one["row"], one["seed"], one["step"]) for one in found]
     assert steps_found[:3] == [("act", 0, "judge-0")] * 3
     assert steps_found[3:7] == [("il", 0, "evaluate-again")] * 2 + [("il", 1, "evaluate-1")] * 2
