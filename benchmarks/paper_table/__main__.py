@@ -256,9 +256,18 @@ def _merge(steps: Sequence[Step], out: Path, lines: Path, manifests: Path) -> No
 
 
 def _record(step: Step, out: Path) -> dict[str, Any]:
-    """How a step was run and, of a training, what it measured in its end."""
-    measured = _metrics(step.output)
-    return {**record(step, out), **({"metrics": measured} if measured else {})}
+    """How a step was run and, of a training, what it measured in its end.
+
+    Places on this machine are left out: ``inputs`` tells by content what lay there.
+    """
+    told, measured = record(step, out), _metrics(step.output)
+    told.pop("command", None)
+    told["options"] = {
+        name: value
+        for name, value in step.options.items()
+        if name not in step.inputs and not str(value).startswith(str(out))
+    }
+    return {**told, **({"metrics": measured} if measured else {})}
 
 
 def _metrics(folder: Path) -> dict[str, Any]:

@@ -123,12 +123,16 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
         model = tmp_path / names[0]
         model.mkdir()
         (model / "metrics.json").write_text('{"after_judge/accuracy": 0.25}')
-        trained = Step(names[0], "", "imitate", {"seed": seed}, {}, model, ())
+        options = {"seed": seed, "model": "/somewhere", "output_dir": str(model)}
+        inputs = {"model": "sha256:0"}
+        trained = Step(names[0], "", "imitate", options, inputs, model, ())
         return ended(trained, Step(names[1], "", "evaluate", {}, {}, out, (names[0],), row="il"))
 
     def ended(*steps: Step) -> list[Step]:
         for step in steps:
-            (tmp_path / f"steps/{step.id}.json").write_text('{"done": true}')
+            (tmp_path / f"steps/{step.id}.json").write_text(
+                json.dumps({"done": True, "command": f"python {tmp_path}"})
+            )
         return [*steps]
 
     (tmp_path / "steps").mkdir()
@@ -143,6 +147,8 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     records = json.loads((tmp_path / "results/steps.json").read_text())
     assert records.keys() == {"imitate-0", "evaluate-0", "imitate-1", "evaluate-1"}
     assert records["imitate-0"]["metrics"] == {"after_judge/accuracy": 0.25}
+    assert records["imitate-0"]["options"] == {"seed": 0}
+    assert str(tmp_path) not in json.dumps(records)
     with pytest.raises(ResultMismatch, match=r"data\.json tells of other data of 'houses'"):
         keep(first, tmp_path, tmp_path / "results", "houses", {"pairs": {}})
     keep([], tmp_path, tmp_path / "results", "webshop", {"pairs": {}})
