@@ -141,20 +141,23 @@ def _refuse_untalkative(name: str, folder: Path) -> None:
 def _refuse_full_disk(size: int, folder: Path, training: TrainingArguments, *, whole: bool) -> None:
     """Refuse where the model that is saved at the end, and the checkpoints before, do not fit.
 
-    A checkpoint holds the weights and two moments of Adam, or those of adapters, which are small.
-    DeepSpeed keeps more, so this is the least that is needed.
+    A checkpoint holds the weights and two moments of Adam; with DeepSpeed both moments and the
+    weights once more, all in float32. What adapters take is small. Buffers, and weights that
+    DeepSpeed stores twice, come on top, so this is the least that is needed.
     """
     config = _json(folder / "config.json")
     stored = config.get("dtype") or config.get("torch_dtype")  # before transformers 5
     given: Any = getattr(training, "model_init_kwargs", None)
     wanted = given.get("dtype", "float32") if isinstance(given, dict) else "float32"  # as TRL
     wanted = stored if wanted == "auto" else wanted
-    model = size * _BYTES.get(str(wanted), 4) // _BYTES.get(str(stored), 4)
+    parameters = size // _BYTES.get(str(stored), 4)
+    model = parameters * _BYTES.get(str(wanted), 4)
+    states = 12 * parameters if training.deepspeed_plugin else 2 * model
     saves = whole and training.save_strategy != SaveStrategy.NO
-    parts = 1 if training.save_only_model else 3
+    each = model if training.save_only_model else model + states
     # A new checkpoint is written before the oldest is deleted.
     kept = (training.save_total_limit or 0) + 1 if saves else 0
-    needed = model * (1 + parts * kept)
+    needed = model + kept * each
     place = Path(str(training.output_dir)).resolve()
     while not place.is_dir():
         place = place.parent

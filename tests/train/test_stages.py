@@ -505,6 +505,12 @@ def test_a_model_of_the_hub_is_weighed_before_it_is_fetched(
     with pytest.raises(RecipeError, match=rf"the model \(32\.0\) and {kept} checkpoints"):
         start.weights_of(model, sft(tmp_path / "o", **options, save_total_limit=kept - 1))
     assert start.weights_of(model, sft(tmp_path / "o")) == "c0ffee"  # it saves no checkpoints
+    sharded = sft(tmp_path / "o", **options, **half)
+    monkeypatch.setattr(
+        sharded, "deepspeed_plugin", object()
+    )  # 96 GB of states in float32, of 8e9 parameters
+    with pytest.raises(RecipeError, match=rf"saves at least {16 + kept * 112:.1f} GB"):
+        start.weights_of(model, sharded)
 
 
 @pytest.mark.parametrize("name", [name for name in packaged() if "stages" not in load(find(name))])
