@@ -20,15 +20,14 @@ from __future__ import annotations
 
 from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train import preparing
 from act_train.arguments.training import (
     GateArguments,
     ModelArguments,
     PairArguments,
     RewardArguments,
 )
-from act_train.data import load_pairs, split_by_task, spread
 from act_train.reinforce import reinforce
-from act_train.rows import action_rows
 
 
 def run(
@@ -43,17 +42,4 @@ def run(
     Returns:
         What ``metrics.json`` holds, see :func:`act_train.reinforce.reinforce`.
     """
-    pairs = load_pairs(data.pairs, data.allow_split, split=data.split, subset=data.subset)
-    train, held = split_by_task(pairs, data.validation_share)
-    rows = action_rows(spread(train, data.max_pairs), history=data.history)
-    shown = action_rows(held, history=data.history) or rows
-    return reinforce(
-        "act-rl",
-        model,
-        training,
-        [data],
-        reward,
-        gate,
-        rows,
-        spread(shown, gate.gate_prompts),
-    )
+    return reinforce("act-rl", model, training, [data], reward, gate, preparing.actions(data, gate))

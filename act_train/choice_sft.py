@@ -15,16 +15,14 @@ from __future__ import annotations
 
 from trl import SFTConfig  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train import preparing
 from act_train.arguments.training import (
     LabelArguments,
     ModelArguments,
     PairArguments,
     QuestionArguments,
 )
-from act_train.data import load_pairs, split_by_task, spread
 from act_train.imitate import fit
-from act_train.questions import ask, flip
-from act_train.rows import choice_rows
 
 
 def run(
@@ -39,15 +37,5 @@ def run(
     Returns:
         What ``metrics.json`` holds: TRL's numbers, ``eval_`` ones on the held-out tasks.
     """
-    pairs = load_pairs(data.pairs, data.allow_split, split=data.split, subset=data.subset)
-    train, held = (ask(part, asked) for part in split_by_task(pairs, data.validation_share))
-    train, labels = flip(spread(train, data.max_pairs), label.flip_labels, training.seed)
-    return fit(
-        "choice-sft",
-        model,
-        training,
-        [model, data, asked, label],
-        choice_rows(train, history=data.history),
-        choice_rows(held, history=data.history),
-        labels,
-    )
+    rows = preparing.choice(data, asked, label, training.seed)
+    return fit("choice-sft", model, training, [model, data, asked, label], rows)

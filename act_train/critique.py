@@ -24,6 +24,7 @@ from typing import Any
 
 from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train import preparing
 from act_train.arguments.training import (
     CritiqueArguments,
     LabelArguments,
@@ -32,10 +33,7 @@ from act_train.arguments.training import (
     QuestionArguments,
     RewardArguments,
 )
-from act_train.data import load_pairs, split_by_task, spread
-from act_train.questions import ask, flip
 from act_train.reinforce import reinforce
-from act_train.rows import critique_rows
 
 
 def run(
@@ -52,25 +50,10 @@ def run(
     Returns:
         What ``metrics.json`` holds, see :func:`act_train.reinforce.reinforce`.
     """
-    pairs = load_pairs(data.pairs, data.allow_split, split=data.split, subset=data.subset)
-    train, held = (ask(part, asked) for part in split_by_task(pairs, data.validation_share))
-    train = spread(train, data.max_pairs)
-    # All orders of a question lie together: whole questions show each place as often.
-    shown = spread(held or train, -(-gate.gate_prompts // asked.candidates))
-    train, labels = flip(train, label.flip_labels, training.seed)
+    rows = preparing.critique(data, asked, label, gate, training.seed)
     if not gate.reasoning:
         training.chat_template_kwargs = {**_template(training), "enable_thinking": False}
-    return reinforce(
-        "critique",
-        model,
-        training,
-        [data, asked, label],
-        reward,
-        gate,
-        critique_rows(train, history=data.history, reasoning=gate.reasoning),
-        critique_rows(shown, history=data.history, reasoning=gate.reasoning),
-        labels,
-    )
+    return reinforce("critique", model, training, [data, asked, label], reward, gate, rows)
 
 
 def _template(training: GRPOConfig) -> dict[str, Any]:

@@ -14,16 +14,9 @@ from __future__ import annotations
 
 from trl import DPOConfig, DPOTrainer  # pyright: ignore[reportPrivateImportUsage]
 
-from act_train.arguments.training import (
-    LabelArguments,
-    ModelArguments,
-    PairArguments,
-    QuestionArguments,
-)
-from act_train.data import load_pairs, split_by_task, spread
+from act_train import preparing
+from act_train.arguments.training import LabelArguments, ModelArguments, PairArguments
 from act_train.imitate import fit
-from act_train.questions import ask, flip
-from act_train.rows import preference_rows
 
 
 def run(
@@ -35,17 +28,5 @@ def run(
         What ``metrics.json`` holds: TRL's numbers, ``eval_`` ones on the held-out tasks
         (``eval_rewards/accuracies``: how often the expert's action gains on the alternative).
     """
-    pairs = load_pairs(data.pairs, data.allow_split, split=data.split, subset=data.subset)
-    plain = QuestionArguments()
-    train, held = (ask(part, plain) for part in split_by_task(pairs, data.validation_share))
-    train, labels = flip(spread(train, data.max_pairs), label.flip_labels, training.seed)
-    return fit(
-        "dpo",
-        model,
-        training,
-        [model, data, label],
-        preference_rows(train, history=data.history),
-        preference_rows(held, history=data.history),
-        labels,
-        trainer_type=DPOTrainer,
-    )
+    rows = preparing.preferences(data, label, training.seed)
+    return fit("dpo", model, training, [model, data, label], rows, trainer_type=DPOTrainer)

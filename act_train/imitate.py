@@ -10,7 +10,7 @@ well the trajectory ended: choose what to imitate when collecting.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from datasets import Dataset
@@ -21,13 +21,13 @@ from trl import (
     SFTTrainer,  # pyright: ignore[reportPrivateImportUsage]
 )
 
+from act_train import preparing
 from act_train.arguments.training import ModelArguments, TrajectoryArguments
 from act_train.base import adapters, init_kwargs, weights_of
-from act_train.data import load_trajectories, split_by_task, spread
 from act_train.errors import TrainingData
 from act_train.manifest import checkpoint, finish, write_run
+from act_train.preparing import Prepared
 from act_train.progress import show_progress
-from act_train.rows import Row, imitation_rows
 
 
 def run(model: ModelArguments, data: TrajectoryArguments, training: SFTConfig) -> dict[str, float]:
@@ -36,19 +36,7 @@ def run(model: ModelArguments, data: TrajectoryArguments, training: SFTConfig) -
     Returns:
         What ``metrics.json`` holds: TRL's numbers, ``eval_`` ones on the held-out tasks.
     """
-    trajectories = load_trajectories(
-        data.trajectories, data.allow_split, split=data.split, subset=data.subset
-    )
-    train, held = split_by_task(trajectories, data.validation_share)
-    train = spread(train, data.max_trajectories)
-    return fit(
-        "imitate",
-        model,
-        training,
-        [model, data],
-        imitation_rows(train, history=data.history),
-        imitation_rows(held, history=data.history),
-    )
+    return fit("imitate", model, training, [model, data], preparing.imitation(data))
 
 
 def fit(
@@ -56,9 +44,7 @@ def fit(
     model: ModelArguments,
     training: SFTConfig | DPOConfig,
     arguments: Sequence[Any],
-    train: Sequence[Row],
-    held: Sequence[Row],
-    labels: Mapping[str, int] | None = None,
+    rows: Prepared,
     *,
     trainer_type: type[SFTTrainer] | type[DPOTrainer] = SFTTrainer,
 ) -> dict[str, float]:
@@ -69,24 +55,23 @@ def fit(
         model: where to start.
         training: TRL's configuration.
         arguments: what else the manifest must say.
-        train: rows to learn from.
-        held: rows to measure on; may be empty.
-        labels: what was done to the labels, for the manifest.
+        rows: to learn from, with answers; and to measure on.
         trainer_type: TRL's trainer for such rows and this configuration.
 
     Raises:
         TrainingData: rows do not fit into ``max_length`` and would lose their answers.
     """
-    rows = {"train": train, "held_out": held}
+    train, held, labels = rows
     weights = weights_of(model, training)
-    write_run(stage, training, arguments, weights=weights, rows=rows, labels=labels)
+    told = {"train": train, "held_out": held}
+    write_run(stage, training, arguments, weights=weights, rows=told, labels=labels)
     training.model_init_kwargs = init_kwargs(model, training)
     make: Any = trainer_type
     trainer: SFTTrainer | DPOTrainer = make(
         model.source,
         args=training,
-        train_dataset=Dataset.from_list(list(train)),
-        eval_dataset=Dataset.from_list(list(held)) if held else None,
+        train_dataset=Dataset.from_list(train),
+        eval_dataset=Dataset.from_list(held) if held else None,
         peft_config=adapters(model, training),
     )
     show_progress(trainer)

@@ -16,12 +16,9 @@ from __future__ import annotations
 
 from trl import SFTConfig  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train import preparing
 from act_train.arguments.training import ModelArguments, PairArguments, ThoughtArguments
-from act_train.data import executed_parts
-from act_train.errors import TrainingData
 from act_train.imitate import fit
-from act_train.reflections import read_thoughts
-from act_train.rows import reflection_rows
 
 
 def run(
@@ -35,13 +32,5 @@ def run(
     Raises:
         TrainingData: no pair was executed, or about none of them there is a thought.
     """
-    thoughts = read_thoughts(thought.reflections)
-    train, held = (
-        reflection_rows(part, thoughts, history=data.history) for part in executed_parts(data)
-    )
-    if not train:
-        raise TrainingData(
-            f"{thought.reflections} holds no thoughts about these pairs. Write them with the same "
-            "pairs: act-train reflections; or take another writer."
-        )
-    return fit("reflect", model, training, [model, data, thought], train, held)
+    rows = preparing.thoughts(data, thought)
+    return fit("reflect", model, training, [model, data, thought], rows)

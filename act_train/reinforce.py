@@ -6,7 +6,7 @@ rewards of :mod:`act_train.rewards`. What is asked is the stage's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from datasets import Dataset
@@ -23,6 +23,7 @@ from act_train.base import adapters, init_kwargs, weights_of
 from act_train.errors import RecipeError
 from act_train.gate import Witness, measure, open_choice_gate, open_gate
 from act_train.manifest import checkpoint, finish, write_run
+from act_train.preparing import Prepared
 from act_train.progress import show_progress
 from act_train.rewards import weights
 from act_train.rows import Row
@@ -37,9 +38,7 @@ def reinforce(
     arguments: Sequence[Any],
     reward: RewardArguments,
     gate: GateArguments,
-    train: Sequence[Row],
-    held: Sequence[Row],
-    labels: Mapping[str, int] | None = None,
+    rows: Prepared,
 ) -> dict[str, float]:
     """Train on rows of prompts, and leave a complete run folder.
 
@@ -50,9 +49,7 @@ def reinforce(
         arguments: what else the manifest must say.
         reward: what an answer is worth.
         gate: what is asked of the model before.
-        train: rows to learn from.
-        held: rows to measure on, before and after.
-        labels: what was done to the labels, for the manifest.
+        rows: to learn from; and to measure on, before and after.
 
     Returns:
         What ``metrics.json`` holds: numbers on the rows to measure on, ``before_`` and ``after_``
@@ -65,10 +62,11 @@ def reinforce(
             chance.
     """
     refuse_batches(training)
-    rows = {"train": train, "gate": held}
+    train, held, labels = rows
     start = weights_of(model, training)
+    told = {"train": train, "gate": held}
     write_run(
-        stage, training, [model, *arguments, reward, gate], weights=start, rows=rows, labels=labels
+        stage, training, [model, *arguments, reward, gate], weights=start, rows=told, labels=labels
     )
     training.reward_weights = weights(reward)
     training.model_init_kwargs = init_kwargs(model, training)
@@ -77,8 +75,8 @@ def reinforce(
         model.source,
         reward_funcs=witness.rewards,
         args=training,
-        train_dataset=Dataset.from_list(list(train)),
-        eval_dataset=Dataset.from_list(list(held)),
+        train_dataset=Dataset.from_list(train),
+        eval_dataset=Dataset.from_list(held),
         peft_config=adapters(model, training),
     )
     witness.begun = _begun(trainer, held[0])

@@ -15,11 +15,9 @@ from __future__ import annotations
 
 from trl import SFTConfig  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train import preparing
 from act_train.arguments.training import ModelArguments, PairArguments, QuestionArguments
-from act_train.data import load_pairs, split_by_task, spread
 from act_train.imitate import fit
-from act_train.questions import ask
-from act_train.rows import warm_start_rows
 
 
 def run(
@@ -30,14 +28,5 @@ def run(
     Returns:
         What ``metrics.json`` holds.
     """
-    pairs = load_pairs(data.pairs, data.allow_split, split=data.split, subset=data.subset)
-    train, held = (ask(part, asked) for part in split_by_task(pairs, data.validation_share))
-    train = spread(train, data.max_pairs)
-    return fit(
-        "warm-start",
-        model,
-        training,
-        [model, data, asked],
-        warm_start_rows(train, history=data.history, seed=training.seed),
-        warm_start_rows(held, history=data.history, seed=training.seed),
-    )
+    rows = preparing.formats(data, asked, training.seed)
+    return fit("warm-start", model, training, [model, data, asked], rows)

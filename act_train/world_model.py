@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from trl import SFTConfig  # pyright: ignore[reportPrivateImportUsage]
 
+from act_train import preparing
 from act_train.arguments.training import ModelArguments, PairArguments
-from act_train.data import executed_parts
 from act_train.imitate import fit
-from act_train.rows import outcome_rows
 
 
 def run(model: ModelArguments, data: PairArguments, training: SFTConfig) -> dict[str, float]:
@@ -27,5 +26,4 @@ def run(model: ModelArguments, data: PairArguments, training: SFTConfig) -> dict
     Returns:
         What ``metrics.json`` holds: TRL's numbers, ``eval_`` ones on the held-out tasks.
     """
-    train, held = (outcome_rows(part, history=data.history) for part in executed_parts(data))
-    return fit("world-model", model, training, [model, data], train, held)
+    return fit("world-model", model, training, [model, data], preparing.outcomes(data))

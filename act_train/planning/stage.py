@@ -26,8 +26,9 @@ from act_train.planning.lengths import lengths
 from act_train.planning.memory import Precision
 from act_train.planning.model import Shape, folder_of, shape_of, tokenizer_of, with_adapters
 from act_train.planning.reading import Planned, options_of
-from act_train.planning.rows import Rows, rows_of
+from act_train.planning.rows import rows_of
 from act_train.planning.totals import count
+from act_train.preparing import Prepared
 from act_train.reinforce import refuse_batches
 from act_train.shared_prefix import MASKED
 
@@ -53,8 +54,8 @@ def plan(planned: Planned, arguments: PlanArguments) -> Plan:
     _look_at_launch(found, options[0])
     tokenizer = _look_at_model(found, options[0], arguments)
     rows = _look_at_data(found, options)
-    if rows and tokenizer is not None and "prompt" in rows[0][0]:
-        found.lengths = lengths(rows[0], tokenizer, _template(options, found.training))
+    if rows and tokenizer is not None and "prompt" in rows.train[0]:
+        found.lengths = lengths(rows.train, tokenizer, _template(options, found.training))
     _check_lengths(found)
     count(found, options, arguments)
     if found.shape:
@@ -96,7 +97,7 @@ def _look_at_model(found: Plan, model: ModelArguments, arguments: PlanArguments)
         return None
 
 
-def _look_at_data(found: Plan, options: Sequence[Any]) -> Rows | None:
+def _look_at_data(found: Plan, options: Sequence[Any]) -> Prepared | None:
     try:
         rows = rows_of(found.planned.stage, options)
     except (DataNotFound, AssetsNotFound, MissingExtra) as error:
@@ -105,7 +106,7 @@ def _look_at_data(found: Plan, options: Sequence[Any]) -> Rows | None:
     except ActError as error:
         found.wrong.append(str(error))
         return None
-    found.rows = (len(rows[0]), len(rows[1]))
+    found.rows = (len(rows.train), len(rows.held))
     return rows
 
 

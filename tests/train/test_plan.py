@@ -9,7 +9,6 @@ import itertools
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +40,7 @@ from act_train.planning.model import Shape, shape_of, with_adapters
 from act_train.planning.reading import options_of, stages
 from act_train.planning.rows import ROWS, rows_of
 from act_train.planning.work import Group, Work
+from act_train.preparing import Prepared
 from act_train.recipe import find, load, packaged, read
 from act_train.scratch import make_model, make_tokenizer
 from act_train.stages import STAGES, types_of
@@ -394,20 +394,20 @@ def test_rows_are_those_of_the_stage(
     (only,) = stages(written(tmp_path, told), [])
     options = options_of(only, Launch())
     module = importlib.import_module(f"act_train.{STAGES[name].module}")
-    seen: list[Sequence[Any]] = []
+    seen: list[Prepared] = []
 
     def note(*given: Any, **_: Any) -> dict[str, float]:
-        seen.extend(one for one in given if isinstance(one, list) and isinstance(one[0], dict))
+        seen.extend(one for one in given if isinstance(one, Prepared))
         return {}
 
     for function in ("fit", "reinforce"):
         if hasattr(module, function):
             monkeypatch.setattr(module, function, note)
     module.run(*options)
-    train, held = rows_of(name, options)
-    assert seen == [train, held]
-    assert train
-    assert held
+    rows = rows_of(name, options)
+    assert seen == [rows]
+    assert rows.train
+    assert rows.held
 
 
 @pytest.mark.parametrize("name", OF_DATA)
@@ -439,7 +439,7 @@ def test_prompts_are_counted_as_the_tokenizer_counts(
         disable_tqdm=True, save_strategy="no",
     )  # fmt: skip
     (only,) = stages(str(tmp_path / "recipe.yaml"), [])
-    rows = rows_of("critique", options_of(only, Launch()))[0][:1]
+    rows = rows_of("critique", options_of(only, Launch())).train[:1]
     trainer = GRPOTrainer(
         str(base), reward_funcs=lambda completions, **_: [0.0] * len(completions), args=config,
         train_dataset=Dataset.from_list(rows),

@@ -29,6 +29,7 @@ from act_train.arguments.training import (
     ThoughtArguments,
 )
 from act_train.errors import RecipeError, ResultMismatch, TrainingData
+from act_train.preparing import Prepared
 from act_train.rows import outcome_rows
 
 
@@ -85,11 +86,11 @@ def test_thoughts_are_written_once_and_learnt_without_what_was_shown_to_their_wr
     writers = [Writer(dies_after=7), Writer()]
     given = iter(writers)
     monkeypatch.setattr(reflections, "find_model", lambda *_, **__: next(given))
-    rows: dict[str, Any] = {}
+    seen: list[Prepared] = []
     plain = reflect.fit
 
     def fit(*args: Any, **options: Any) -> dict[str, float]:
-        rows["train"], rows["held"] = args[4], args[5]
+        seen.append(args[4])
         return plain(*args, **options)
 
     monkeypatch.setattr(reflect, "fit", fit)
@@ -112,7 +113,8 @@ def test_thoughts_are_written_once_and_learnt_without_what_was_shown_to_their_wr
     )  # fmt: skip
     assert "the others are empty, cut off or hold action tags" in reflections.words(report)
     learn(base, stored / "executed.parquet", texts, tmp_path / "out")
-    learnt = [*rows["train"], *rows["held"]]
+    [rows] = seen
+    learnt = [*rows.train, *rows.held]
     assert len(learnt) == report["of_use"] < len(pairs)
     for row in learnt:
         [prompt], [answer] = row["prompt"], row["completion"]
