@@ -23,7 +23,7 @@ import tyro
 
 from act_data.storage.files import write_text
 from act_train.errors import ResultMismatch
-from act_train.reporting.published import paper
+from act_train.reporting.published import Number, Published, paper
 from act_train.reporting.sections import Section, Table, Value, markdown
 from act_train.statistics import mean_interval
 from benchmarks.paper_table.worlds import WORLDS
@@ -43,6 +43,24 @@ OTHERS = (
 GAIN, SEEDS = 0.10, 4  # question 1: how much; and in how many of five seeds, in 2 as well
 ALL_SEEDS = 5
 LEVEL = 0.05  # of p-values
+TITLES = {
+    "prompt": "act-nano-base", "world-model+il": "world model → IL",
+    "assumed": "ACT stage, assumed labels", "assumed+il": "ACT → IL, assumed labels",
+    "flip-10": "ACT stage, 10 % flipped", "flip-10+il": "ACT → IL, 10 % flipped",
+    "flip-20": "ACT stage, 20 % flipped", "flip-20+il": "ACT → IL, 20 % flipped",
+    "flip-40": "ACT stage, 40 % flipped", "flip-40+il": "ACT → IL, 40 % flipped",
+    "il+env-rl": "IL → multi-turn RL", "act+il+env-rl": "ACT → IL → multi-turn RL",
+}  # fmt: skip
+"""Of rows that the paper does not have under these names, in the order of the report."""
+THEIRS = {"world-model+il": "early-experience"}  # its first half
+LIMITS = (
+    "What a model of this size cannot tell: whether reasoning about actions helps, for it writes "
+    "none (the row without reasoning differs in the wording of its prompts alone); how a model "
+    "acts that writes freely, for it chooses among the admissible actions; what ACT does for a "
+    "model that has never seen such a world, for it was pre-trained on experts' play in worlds "
+    "like these, which leaves imitation little to teach; and differences of a few points, which "
+    "five seeds of a hundred tasks do not settle."
+)
 FLIPPED = ("flip-10", "flip-20", "flip-40")
 UNJUDGED = ("il+env-rl", "act+il+env-rl")  # env-rl plays tasks that are held out for judges
 FLIPS, RESAMPLES = 20_000, 10_000
@@ -85,9 +103,9 @@ def report(found: Mapping[str, Sequence[Line]]) -> str:
     """The report as Markdown, from the lines of each world."""
     return markdown(
         "The paper's rows, on a model of 1.3 million parameters",
-        "In percent with 95 % intervals; the base is act-nano-base. Made by "
-        "`python -m benchmarks.paper_table.report` of the files beside it; the plan is in "
-        "benchmarks/paper_table/README.md.",
+        "In percent with 95 % intervals; the base is act-nano-base. Made of the files beside it by "
+        "python -m benchmarks.paper_table.report; the plan, and what came of it, are in "
+        "benchmarks/paper_table/README.md. " + LIMITS,
         [section for name, lines in found.items() for section in _sections(name, lines)],
     )
 
@@ -95,11 +113,12 @@ def report(found: Mapping[str, Sequence[Line]]) -> str:
 def _sections(name: str, lines: Sequence[Line]) -> Iterator[Section]:
     played = [line for line in lines if "won" in line]
     judged = [line for line in lines if "judge" in line]
-    rows = [row for row in paper().methods if any(line["row"] == row for line in lines)]
-    rows += sorted({line["row"] for line in lines} - {*rows})
+    has = {line["row"] for line in lines}
+    rows = [row for row in dict.fromkeys((BASE, *paper().methods, *TITLES)) if row in has]
     shown = WORLDS[name].shown
     yield Section(f"{name}: to act", (), (_acting(rows, played, shown),))
     measure = shown[0][:2]
+    beside = next(column for *_, column in shown if column)
     claimed = CLAIMS if all(_both(played, *pair) for pair in CLAIMS) else ()
     if claimed:
         yield Section(
@@ -110,7 +129,7 @@ def _sections(name: str, lines: Sequence[Line]) -> Iterator[Section]:
                 f"{ALL_SEEDS} seeds; what is not shown is not for that reason none. Question 2 is "
                 f"supported where all four are shown{_so_far(played)}.",
             ),
-            (_claims(played, measure),),
+            (_claims(played, measure, beside),),
         )
     others = [pair for pair in OTHERS if _both(played, *pair) and pair not in claimed]
     if others:
@@ -120,8 +139,11 @@ def _sections(name: str, lines: Sequence[Line]) -> Iterator[Section]:
                 "Told with intervals and without a verdict, as the plan has it. A difference whose "
                 "interval holds zero is not shown to be one.",
             ),
-            (_differences(others, played, measure),),
+            (_differences(others, played, measure, beside),),
         )
+    told = [*dict.fromkeys((*claimed, *others))]
+    if any(_published(*pair, beside) is not None for pair in told):
+        yield Section(f"{name}: beside the paper", (_agreement(told, played, measure, beside),), ())
     if BASE in (judges := {line["row"] for line in judged}):
         told = [_judging(judged)] if "act" in judges else []
         shown = [row for row in rows if row not in UNJUDGED]
@@ -176,19 +198,11 @@ def holm(values: Sequence[float]) -> list[float]:
 def _acting(
     rows: Iterable[str], played: Sequence[Line], shown: Sequence[tuple[str, str, str]]
 ) -> Table:
-    (theirs,) = [
-        table for table in paper().of("Qwen3-8B")
-        if table.title.startswith("v2") and "webshop" in {c.benchmark for c in table.columns}
-    ]  # fmt: skip
-    at = {column.benchmark: place for place, column in enumerate(theirs.columns)}
     cells = []
     for row in rows:
-        printed = theirs.rows.get(row)
-        published = [str(printed[at[name]]) if printed else "–" for *_, name in shown if name]
+        published = [str(_theirs(row, name) or "–") for *_, name in shown if name]
         ours = [_mean(played, row, (split, measure)) for split, measure, _ in shown]
-        cells.append(
-            [paper().methods.get(row, row), f"{len(_seeds(played, row))}", *ours, *published]
-        )
+        cells.append([_title(row), f"{len(_seeds(played, row))}", *ours, *published])
     named = [paper().benchmarks[name].title for *_, name in shown if name]
     return Table(
         "Won, or the score, of each row",
@@ -207,10 +221,64 @@ def _mean(played: Sequence[Line], row: str, measure: Measure) -> Value | str:
     return Value(f"{100 * mean:.1f}", f"[{100 * low:.1f}, {100 * high:.1f}]")
 
 
-def _claims(played: Sequence[Line], measure: Measure) -> Table:
+def _title(row: str) -> str:
+    return TITLES.get(row) or paper().methods[row]
+
+
+def _theirs(row: str, benchmark: str) -> Number | None:
+    """What the paper has of a row."""
+    table = _printed()
+    numbers = table.rows.get(THEIRS.get(row, row))
+    places = [column.benchmark for column in table.columns]
+    return numbers[places.index(benchmark)] if numbers else None
+
+
+def _printed() -> Published:
+    """The paper's table of these rows: version 2, Qwen3-8B."""
+    (table,) = [
+        table for table in paper().of("Qwen3-8B")
+        if table.title.startswith("v2") and "webshop" in {c.benchmark for c in table.columns}
+    ]  # fmt: skip
+    return table
+
+
+def _published(first: str, second: str, benchmark: str) -> float | None:
+    """How far the first row is above the second in the paper, in points."""
+    one, other = _theirs(first, benchmark), _theirs(second, benchmark)
+    return float(one.mean) - float(other.mean) if one and other else None
+
+
+def _agreement(
+    pairs: Iterable[tuple[str, str]], played: Sequence[Line], measure: Measure, beside: str
+) -> str:
+    """Which differences of the paper are found here, in words."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for first, second in pairs:
+        theirs = _published(first, second, beside)
+        if theirs is None:
+            continue
+        mean, low, high = crossed(_changes(played, first, second, measure))
+        side = (low > 0) - (high < 0)
+        kind = "not shown" if not side else "same" if side * theirs > 0 else "other"
+        found[kind].append(
+            f"{_title(first)} less {_title(second)} ({100 * mean:+.1f}, there {theirs:+.1f})"
+        )
+    said = [
+        f"{words} {'; '.join(found[kind])}."
+        for kind, words in (
+            ("same", "As in the paper, with an interval that leaves out zero:"),
+            ("other", "The other way round than in the paper, with such an interval:"),
+            ("not shown", "Not shown here to be a difference:"),
+        )
+        if found[kind]
+    ]
+    return " ".join(said)
+
+
+def _claims(played: Sequence[Line], measure: Measure, beside: str) -> Table:
     changes = [_changes(played, first, second, measure) for first, second in CLAIMS]
     corrected = holm([sign_flips(_over_seeds(one)) for one in changes])
-    table = _differences(CLAIMS, played, measure)
+    table = _differences(CLAIMS, played, measure, beside)
     cells = []
     for row, one, p in zip(table.rows, changes, corrected, strict=True):
         _, low, _ = crossed(one)
@@ -221,18 +289,21 @@ def _claims(played: Sequence[Line], measure: Measure) -> Table:
 
 
 def _differences(
-    pairs: Iterable[tuple[str, str]], played: Sequence[Line], measure: Measure
+    pairs: Iterable[tuple[str, str]], played: Sequence[Line], measure: Measure, beside: str
 ) -> Table:
     cells = []
     for first, second in pairs:
         found = _changes(played, first, second, measure)
-        name = f"{paper().methods.get(first, first)} less {paper().methods.get(second, second)}"
+        name = f"{_title(first)} less {_title(second)}"
         mean, low, high = crossed(found)
         told = Value(f"{100 * mean:+.1f}", f"[{100 * low:+.1f}, {100 * high:+.1f}]")
         each = ", ".join(f"{100 * fmean(one.values()):+.0f}" for one in found.values())
-        cells.append([name, told, each])
-    caption = f"Percentage points, split {measure[0]}"
-    return Table(caption, ("rows", "difference", "of each seed"), cells)
+        points = _published(first, second, beside)
+        cells.append([name, told, each, "–" if points is None else f"{points:+.1f}"])
+    caption = f"Percentage points: {measure[1]}, split {measure[0]}"
+    (theirs,) = [column for column in _printed().columns if column.benchmark == beside]
+    paper_s = f"paper: {paper().benchmarks[beside].title}, {theirs.measure}"
+    return Table(caption, ("rows", "difference", "of each seed", paper_s), cells)
 
 
 def _judging(judged: Sequence[Line]) -> str:
@@ -287,7 +358,7 @@ def _judges(rows: Iterable[str], judged: Sequence[Line]) -> Table:
             among = _rights([line for line in judged if line.get("admissible")], row, seed)
             gain, low, high = _gain(judged, row, seed)
             cells.append([
-                paper().methods.get(row, row), "–" if seed is None else f"{seed}",
+                _title(row), "–" if seed is None else f"{seed}",
                 f"{fmean(right['state'].values()):.3f}", f"{fmean(right['no_state'].values()):.3f}",
                 _share(_texts(judged, row, seed)["right"]),
                 _share(_texts(judged, row, seed)["named"]),

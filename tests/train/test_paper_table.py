@@ -227,15 +227,20 @@ def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
     table: dict[str, str] = {}
     for line in text.replace("\\", "").splitlines():
         table.setdefault(line.split(" | ")[0], line)  # of rows with one name the first
-    assert "| 1 | 10.0 [" in table["| prompt, no thinking"]
+    assert "| 1 | 10.0 [" in table["| act-nano-base"]
     assert "| 5 | 100.0 [" in table["| ACT → IL"]
     assert "83.58 ± 3.80 | 89.76 ± 1.88 |" in table["| ACT → IL"]
-    assert "+60.0 [+40.0, +80.0] | +60, +60, +60, +60, +60 |" in table["| ACT → IL less IL"]
+    assert "+60.0 [+40.0, +80.0] | +60, +60, +60, +60, +60 | +3.7 |" in table["| ACT → IL less IL"]
     assert table["| ACT → IL less IL"].endswith("| shown |")
-    assert table["| full ACT less IL → RL"].endswith("| +0, +0, +0, +0, +0 | 1.000 | not shown |")
-    assert table["| IL less prompt, no thinking"].startswith(
-        "| IL less prompt, no thinking | +30.0"
+    assert table["| full ACT less IL → RL"].endswith(
+        "| +0, +0, +0, +0, +0 | +0.7 | 1.000 | not shown |"
     )
+    assert table["| IL less act-nano-base"].startswith("| IL less act-nano-base | +30.0")
+    assert table["| IL less act-nano-base"].endswith(" | – |")  # which the paper does not have
+    words = next(line for line in text.splitlines() if line.startswith("As in the paper"))
+    same, rest = words.split("Not shown here to be a difference: ")
+    assert "ACT → IL less IL (+60.0, there +3.7)" in same
+    assert rest.startswith("full ACT less IL → RL (+0.0, there +0.7); full ACT less IL → RL → RL")
     assert "in 4 of 5 seeds: question 1 is supported" in text
     assert "40 % are admissible" in text
     assert "would be right in 0.800" in text
@@ -288,6 +293,14 @@ def test_what_holds_in_most_tasks_but_not_in_most_seeds_is_not_shown() -> None:
     assert "+36.0" in text
     assert "| +60, +60, +60, +0, +0 |" in text
     assert "| shown |" not in text
+
+
+def test_what_the_paper_has_the_other_way_round_is_said() -> None:
+    lines = [*lines_of("choice+il+rl", 0, 1, 0.5), *lines_of("act+il+rl", 0, 10, 0.5)]
+    text = report({"houses": lines})
+    assert "The other way round than in the paper, with such an interval: full, SFT on" in text
+    assert "As in the paper" not in text
+    assert "beside the paper" not in report({"houses": lines_of("il", 0, 1, 0.5)})
 
 
 def test_intervals_speak_of_other_seeds_as_well_as_of_other_tasks() -> None:
