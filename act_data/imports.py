@@ -25,10 +25,11 @@ from act_data.provenance import program, versions
 from act_data.records.files import read_records, records_digest
 from act_data.records.record import Record
 from act_data.records.replay import REASONS, Rejected, Tasks, replayed
-from act_data.rollout import make_env
+from act_data.rollout import make_env, text_env
 from act_data.runs.run import Result, Run
-from act_data.splits import TRAIN
+from act_data.splits import TRAIN, withheld
 from act_data.storage.files import replacing
+from act_envs.types import Task
 
 REJECTED = "rejected.jsonl"
 
@@ -72,9 +73,16 @@ class _Importer:
     @contextmanager
     def open(self) -> Iterator[Callable[[Record], Result]]:
         with closing(make_env(self.env, self.env_kwargs)) as env:
-            yield partial(self._work, env, Tasks(env))
+            is_withheld = withheld(text_env(env), self.allow_split)
+            yield partial(self._work, env, Tasks(env), is_withheld)
 
-    def _work(self, env: gym.Env[str, str], tasks: Tasks, record: Record) -> Result:
+    def _work(
+        self,
+        env: gym.Env[str, str],
+        tasks: Tasks,
+        is_withheld: Callable[[Task], bool],
+        record: Record,
+    ) -> Result:
         counts: Counter[str] = Counter(dict.fromkeys(("imported", *REASONS), 0))
         task_id, kind = "", "unknown"
         try:
@@ -83,7 +91,7 @@ class _Importer:
             task_id = tasks.find(record)
             kind = env.reset(options={"task_id": task_id})[1]["kind"]
             trajectory = replayed(
-                env, record, task_id, self.source, self.allow_split, self.generator
+                env, record, task_id, self.source, self.allow_split, is_withheld, self.generator
             )
         except Rejected as why:
             told = {

@@ -7,17 +7,21 @@ particular stands in that command's docstring.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from act_data.errors import ForbiddenSplit
 from act_data.policies.base import Policy, make_policy
 from act_data.runs.run import Job, Run, digest
-from act_data.splits import TRAIN, check_split
+from act_data.splits import TRAIN, check_split, withheld
 from act_envs import TextEnv
 from act_envs.errors import UnknownArgument, UnknownTask, nearest
 from act_envs.types import Task
+
+logger = logging.getLogger(__name__)
 
 _OWN = ("split", "step_limit")  # arguments of the environment with options of their own
 
@@ -156,7 +160,7 @@ class TaskOptions(EnvOptions):
     step_limit: int | None = None
 
     def chosen(self, env: TextEnv) -> list[Task]:
-        """The tasks to play, in the order of the split.
+        """The tasks to play, in the order of the split, without those that are withheld.
 
         Args:
             env: the environment, of this split.
@@ -166,10 +170,25 @@ class TaskOptions(EnvOptions):
             UnknownArgument: the limit is none.
             UnknownTask: the split has none of a name.
         """
-        tasks = select(env.tasks(), self.tasks)[: positive(self.limit)]
-        for split in sorted({task.split for task in tasks}):  # a panel mixes official splits
+        limit, found = positive(self.limit), select(env.tasks(), self.tasks)
+        for split in sorted({task.split for task in found[:limit]}):  # a panel mixes them
             check_split(split, self.allow_split)
-        return tasks
+        is_withheld = withheld(env, self.allow_split)
+        tasks = [task for task in found if not is_withheld(task)]
+        out = len(found) - len(tasks)
+        if out and (not tasks or any(t.task_id in self.tasks and is_withheld(t) for t in found)):
+            raise ForbiddenSplit(
+                f"{out} of the {len(found)} tasks are in panels that results are reported on, or "
+                "were made from what is, and never enter training data. Name others."
+            )
+        if out:
+            logger.warning(
+                "%d of %d tasks are left out: they are in panels that results are reported on, or "
+                "were made from what is.", out, len(found),
+            )  # fmt: skip
+        for split in sorted({task.split for task in tasks[:limit]}):
+            check_split(split, self.allow_split)
+        return tasks[:limit]
 
 
 def select(tasks: Sequence[Task], wanted: Sequence[str]) -> list[Task]:

@@ -23,6 +23,7 @@ import tyro
 from act_envs import testing
 from act_envs.base import TextEnv
 from act_envs.errors import ActError, ContractViolation, UnknownArgument, nearest
+from act_envs.protocol import part_of
 from act_envs.registration import COMMANDS, NAMESPACE, env_ids
 
 _OF_ENVIRONMENTS = {
@@ -137,16 +138,13 @@ def _report_leaks(env: TextEnv) -> int:
     lists = {name: set(env.tasks(name)) for name in (*env.panels, *env.splits)}
     made_from = {name: {task.origin for task in tasks} - {""} for name, tasks in lists.items()}
 
-    def role(name: str) -> tuple[str | None, str]:
-        words = name.split("-")
-        use = next((word for word in words if word in env.splits), None)
-        return use, "-".join(word for word in words if word != use)
-
     print("Lists of tasks that are meant to have none in common, and how many they share:")
     width = max(map(len, lists)) + 2
     print(f"{'list':<{width}}  tasks  {'other list':<{width}} shared")
     for name, other in itertools.combinations(lists, 2):
-        (use, protocol), (other_use, other_protocol) = role(name), role(other)
+        (use, protocol), (other_use, other_protocol) = (
+            part_of(one, env.splits) for one in (name, other)
+        )
         one_protocol = not other_protocol or protocol == other_protocol  # official: no protocol
         if one_protocol and None not in (use, other_use) and use != other_use:
             shared = len(lists[name] & lists[other])

@@ -14,6 +14,22 @@ from act_envs.types import Expert, Outcome, Task
 MAX_ACTION = 4096  # characters; a longer action is refused without asking the simulator
 
 
+def part_of(name: str, splits: Sequence[str]) -> tuple[str | None, str]:
+    """What a list of tasks is for, and in which protocol: its name says it.
+
+    Args:
+        name: of a panel, or of an official split.
+        splits: the official ones.
+
+    Returns:
+        The split whose part it plays, None for a panel that promises nothing, and its protocol:
+        ``("test", "eto")`` of ``"eto-test"``, ``("test", "")`` of ``"test"``.
+    """
+    words = name.split("-")
+    part = next((word for word in words if word in splits), None)
+    return part, "-".join(word for word in words if word != part)
+
+
 class Simulator(Protocol):
     """What an environment must be able to do. One instance plays one episode at a time.
 
@@ -21,7 +37,7 @@ class Simulator(Protocol):
         name: kind and configuration, equal for two simulators that can exchange snapshots.
         splits: names of the official splits, in their documented order.
         panels: names of further lists of its tasks, mostly those of papers; may be empty. Their
-            tasks keep their official split.
+            tasks keep their official split. What they are for, see :func:`part_of`.
         experts: those that it has, the usual one first; may be empty.
         refusal: what the simulator answers to text that it does not understand; None where it
             shows again what it showed before.

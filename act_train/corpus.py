@@ -24,7 +24,7 @@ import numpy as np
 
 from act_data.policies.base import seed_of
 from act_data.rollout import make_env, text_env
-from act_data.splits import TRAIN, check_split
+from act_data.splits import TRAIN, check_split, withheld
 from act_envs.base import TextEnv
 from act_envs.types import Task
 from act_train.documents import Document, Episode, Turn, transcript
@@ -66,7 +66,11 @@ class World:
     def __init__(self, env_id: str, arguments: Mapping[str, Any], *, held_out: bool) -> None:
         self.env_id = env_id
         self._env: TextEnv = text_env(make_env(env_id, {**arguments, "split": TRAIN}))
-        self.tasks = [task for task in self._env.tasks() if is_held_out(task) == held_out]
+        is_withheld = withheld(self._env, ())
+        self.tasks = [
+            task for task in self._env.tasks()
+            if is_held_out(task) == held_out and not is_withheld(task)
+        ]  # fmt: skip
         if not self.tasks:
             raise RecipeError(f"{env_id} has too few tasks to hold any out. Ask for more of them.")
         for task in self.tasks:

@@ -8,7 +8,8 @@ checksum. The same inputs and options give the same bytes, whenever and however 
 interrupted.
 
 Train, validation and test are parts of what may be trained on, by task; tasks that are made from
-one thing (a product) stay together. Tasks that results are reported on are refused.
+one thing (a product) stay together. Tasks of splits that results are reported on are refused;
+those of a paper's panel were left out when tasks were chosen (:func:`act_data.splits.withheld`).
 """
 
 from __future__ import annotations

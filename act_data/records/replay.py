@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 import gymnasium as gym
@@ -22,6 +22,7 @@ from act_data.rollout import as_trajectory, text_env
 from act_data.splits import check_split
 from act_data.types import Trajectory, Transition
 from act_envs.errors import AssetsNotFound, UnknownTask
+from act_envs.types import Task
 
 Reason = Literal[
     "not_understood",  # the file, or how to get from one page of a log to the next
@@ -100,6 +101,7 @@ def replayed(
     task_id: str,
     source: str | None,
     allow_split: tuple[str, ...],
+    is_withheld: Callable[[Task], bool],
     generator: str,
 ) -> Trajectory:
     """The record as a trajectory.
@@ -113,6 +115,7 @@ def replayed(
         task_id: its task.
         source: who acted, where the record shall not say it.
         allow_split: splits besides train whose tasks may be kept.
+        is_withheld: of these splits' tasks, see :func:`act_data.splits.withheld`.
         generator: program that makes the row.
 
     Raises:
@@ -124,6 +127,8 @@ def replayed(
         check_split(info["split"], allow_split)
     except ForbiddenSplit as error:
         raise Rejected("forbidden_split", detail=str(error)) from error
+    if is_withheld(inner.snapshot().task):
+        raise Rejected("forbidden_split", detail="in a panel that results are reported on")
     goal = info["goal"]
     transitions: list[Transition] = []
     for step, recorded in enumerate(record.actions):

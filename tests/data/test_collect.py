@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from act_data.collect import Collect, collect
 from act_data.errors import ForbiddenSplit, RunConflict
 from act_data.options import select
+from act_data.splits import check_split
 from act_data.storage.tables import read_trajectories
 from act_envs.errors import UnknownArgument, UnknownSplit, UnknownTask
 from act_envs.toy import ToySimulator
@@ -65,6 +67,37 @@ def test_a_panel_does_not_launder_its_tasks(tmp_path: Path) -> None:
         _collect(tmp_path, **wanted, allow_split=("eto-test",))
 
 
+def test_tasks_of_panels_that_results_are_reported_on_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A paper's test list may cut across the split train: of its tasks, and of what made them."""
+    plain = ToySimulator.tasks
+    panels = {"paper-train": slice(0, 9), "paper-dev": slice(2, 4), "paper-test": slice(0, 2)}
+
+    def tasks(simulator: ToySimulator, split: str) -> list[Task]:
+        if split in panels:
+            return tasks(simulator, "train")[panels[split]]
+        made_from = {"fetch/5": "one thing", "fetch/1": "one thing"}
+        found = plain(simulator, split)
+        return [replace(task, origin=made_from.get(task.task_id, "")) for task in found]
+
+    monkeypatch.setattr(ToySimulator, "panels", tuple(panels))
+    monkeypatch.setattr(ToySimulator, "tasks", tasks)
+    wanted = ("fetch:8",)
+    _collect(tmp_path / "a", tasks=wanted, limit=3)
+    assert [row.task_id for row in read_trajectories(tmp_path / "a")] == [
+        "fetch/4", "fetch/6", "fetch/7",
+    ]  # fmt: skip
+    assert "5 of 8 tasks are left out" in caplog.text
+    _collect(tmp_path / "b", tasks=wanted, allow_split=("dev",))  # the panel that stands for it
+    found = [row.task_id for row in read_trajectories(tmp_path / "b")]
+    assert found == ["fetch/2", "fetch/3", "fetch/4", "fetch/6", "fetch/7"]
+    for refused in (("fetch/1", "fetch/6"), ("fetch:2",)):  # by name, and all of them
+        with pytest.raises(ForbiddenSplit, match="panels that results are reported on"):
+            _collect(tmp_path / "c", tasks=refused)
+    assert not (tmp_path / "c").exists()
+
+
 def test_limit_takes_the_first(tmp_path: Path) -> None:
     _collect(tmp_path, tasks=("feed:9", "fetch:2"), limit=3)
     assert [r.task_id for r in read_trajectories(tmp_path)] == ["fetch/0", "fetch/1", "feed/0"]
@@ -102,6 +135,8 @@ def test_what_is_lost_is_counted_with_its_reason(
 def test_test_tasks_are_never_collected(tmp_path: Path) -> None:
     with pytest.raises(ForbiddenSplit, match="never enter training data"):
         _collect(tmp_path / "a", split="test", allow_split=("test",))
+    with pytest.raises(ForbiddenSplit, match="never enter training data"):
+        check_split("ood", ("ood",))
     with pytest.raises(ForbiddenSplit, match="--allow-split dev"):
         _collect(tmp_path / "b", split="dev")
     with pytest.raises(UnknownTask):  # nor by their names

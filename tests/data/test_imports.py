@@ -19,6 +19,7 @@ from act_data.imports import REJECTED, Import, import_records
 from act_data.rollout import make_env, replay, text_env
 from act_data.storage.tables import read_trajectories
 from act_data.types import Trajectory
+from act_envs.toy import ToySimulator
 
 HOUSE = {"env": "ACT/ALFWorldGen-v0", "env_kwargs": '{"dialect": "classic", "games": 6}'}
 SHOP = {"env": "ACT/WebShopGen-v0", "env_kwargs": '{"products": 60}'}
@@ -201,6 +202,23 @@ def test_allowed_splits_are_taken_but_never_test(tmp_path: Path) -> None:
     rows, _ = _run(tmp_path / "records.json", tmp_path / "out", **options)
     assert [row.task_id for row in rows] == ["fetch/110"]
     assert [why["reason"] for why in _rejected(tmp_path / "out")] == ["forbidden_split"]
+
+
+def test_what_a_paper_reports_on_is_not_taken(
+    tmp_path: Path, toy: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = ToySimulator.tasks
+
+    def tasks(simulator: ToySimulator, split: str) -> Any:
+        return plain(simulator, "train")[:1] if split == "paper-test" else plain(simulator, split)
+
+    monkeypatch.setattr(ToySimulator, "panels", ("paper-test",))
+    monkeypatch.setattr(ToySimulator, "tasks", tasks)
+    (tmp_path / "records.json").write_text(json.dumps(toy[:2]))
+    rows, _ = _run(tmp_path / "records.json", tmp_path / "out", **TOY)
+    assert [row.task_id for row in rows] == ["fetch/1"]
+    [why] = _rejected(tmp_path / "out")
+    assert (why["task_id"], why["reason"]) == ("fetch/0", "forbidden_split")
 
 
 @pytest.mark.parametrize(("more", "kept"), [("", 1), (" And a dog.", 0)])
