@@ -62,7 +62,7 @@ def alone(path: Path) -> Iterator[io.FileIO]:
         except BlockingIOError:
             ours = False
         if not ours:  # it is being written, or was renamed while we opened it
-            raise DownloadError(f"another process is fetching; it holds {path}. Wait for it.")
+            raise DownloadError(f"another process is writing; it holds {path}. Wait for it.")
         yield file
 
 

@@ -107,7 +107,8 @@ class TextEnv(gym.Env[str, str]):
 
         Raises:
             UnknownTask: no task has that name.
-            UnknownArgument: there is no option of that name, or its value is not understood.
+            UnknownArgument: there is no option of that name, its value is not understood, or
+                ``step_limit`` has no number for the kind of a task that is given.
         """
         self._check_open()
         super().reset(seed=seed)
@@ -134,6 +135,12 @@ class TextEnv(gym.Env[str, str]):
                 full = [name for name in (*self.splits, *self.panels) if self.count(name)]
                 raise UnknownSplit(f"split {self.split!r} has no tasks here. {nearest('', full)}")
             task = tasks[int(self.np_random.integers(len(tasks)))]
+        limit = self._step_limit
+        if isinstance(limit, Mapping) and task.kind not in limit:  # a task that was given
+            raise UnknownArgument(
+                f"step_limit has no number for tasks of kind {task.kind!r:.80}, and "
+                f"{task.task_id!r:.80} is one. {nearest(task.kind, limit)}"
+            )
         # Whatever goes wrong in the simulator, the episode before must not seem to go on.
         self._task = None
         outcome = self._simulator.start(task)

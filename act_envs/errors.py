@@ -66,19 +66,18 @@ class ContractViolation(ActError):
     """An environment breaks the contract that :func:`act_envs.testing.check_text_env` checks."""
 
 
-def nearest(value: object, known: Iterable[str], *, count: int = 3) -> str:
+def nearest(value: object, known: Iterable[str]) -> str:
     """A sentence fragment naming the known values closest to ``value``.
 
     Args:
         value: what the caller gave.
         known: every accepted value.
-        count: how many suggestions at the most.
 
     Returns:
         ``"Did you mean 'a', 'b'?"``, or a list of the first known values when none is close.
     """
     names = [str(name) for name in known]
-    close = difflib.get_close_matches(str(value), names, n=count, cutoff=0.5)
+    close = difflib.get_close_matches(str(value), names, n=3, cutoff=0.5)
     if close:
         return f"Did you mean {', '.join(map(repr, close))}?"
     shown = ", ".join(map(repr, names[:8]))

@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 from act_envs.base import TextEnv
+from act_envs.errors import ActError
 from act_envs.types import Snapshot, StepInfo
 
 _HELP = """\
@@ -101,7 +102,11 @@ class Game:
             case "goal" | "g":
                 self._say(self._info["goal"], style="1")
             case "hint":
-                self._say(self._env.expert_action() or "The expert does not know from here.")
+                try:
+                    hint = self._env.expert_action() or "The expert does not know from here."
+                except ActError as error:
+                    hint = str(error)
+                self._say(hint)
             case "undo" | "u":
                 if not self._undo:
                     self._say("Nothing to undo.", style="33")

@@ -26,10 +26,12 @@ class GoldPaths(OrderedDict[tuple[str, str], tuple[str, ...]]):
         """The path of a task, searched for where it is not kept."""
         key = (task_id, simplifications)
         path = self.pop(key, None)
-        self[key] = tuple(search()) if path is None else path  # as the one that was used last
+        if path is None:
+            path = tuple(search())
+        self[key] = path  # as the one that was used last
         while len(self) > KEPT:
             self.popitem(last=False)
-        return self[key]
+        return path  # another thread may have taken it out meanwhile
 
 
 def search(shared: Machine, request: bytes, java_options: Sequence[str]) -> list[str]:

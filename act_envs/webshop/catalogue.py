@@ -13,7 +13,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,14 +157,11 @@ def folders_of(place: Path) -> tuple[Path, ...]:
     return (place, place / "webshop", place / "webshop_1k", place / "webshop/webshop_1k")
 
 
-def read_products(
-    source: Source, *, limit: int | None = None, warnings: Warnings | None = None
-) -> Iterator[Product]:
+def read_products(source: Source, *, warnings: Warnings | None = None) -> Iterator[Product]:
     """The products of a catalogue in its own order, read as they are asked for.
 
     Args:
         source: from ``find_source``.
-        limit: only so many of the records at the file's beginning, whatever is left out of them.
         warnings: counts what is wrong. Without it that goes to the log, at the end.
 
     Raises:
@@ -173,7 +169,7 @@ def read_products(
     """
     noted = Warnings() if warnings is None else warnings
     reader = _Reader(source, noted)
-    for number, record in islice(read_array(source.products), limit):
+    for number, record in read_array(source.products):
         product = reader.product(record, f"{source.products.name}: record {number}")
         if product is not None:
             yield product

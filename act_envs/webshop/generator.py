@@ -12,10 +12,10 @@ import contextlib
 import functools
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from act_envs.assets import on_disk
+from act_envs.assets import alone, on_disk
 from act_envs.errors import UnknownArgument
 from act_envs.webshop.catalogue import Instruction
 from act_envs.webshop.chance import Chance, power
@@ -83,7 +83,8 @@ def _made(seed: int, count: int) -> Shop:
 def write(seed: int, count: int, folder: Path, done: Callable[[], object] = lambda: None) -> None:
     """Write a catalogue in upstream's files, for upstream too; the human one holds nothing.
 
-    The files get their names when all are whole. Interrupted, they end in ``.part``.
+    The files get their names when all are whole. Interrupted, they end in ``.part``. One process
+    at a time writes into a folder.
 
     Args:
         seed: as for ``generate``.
@@ -94,15 +95,23 @@ def write(seed: int, count: int, folder: Path, done: Callable[[], object] = lamb
     Raises:
         UnknownArgument: a number is none, there is to be no product, or the folder holds a
             catalogue that was not generated.
-        DownloadError: the folder cannot be written.
+        DownloadError: the folder cannot be written, or another process writes into it.
     """
     listings = generate(seed, count)
     if not count:
         raise UnknownArgument("a catalogue of 0 products cannot be played. Ask for 1 or more.")
     parts = [folder / f"{name}.part" for name in _FILES]
-    with on_disk(folder), contextlib.ExitStack() as stack:
+    with on_disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_others(folder)
+        with alone(parts[-1]):
+            _fill(parts, listings, done)
+            for part in parts:  # the products last: where they are, the rest is
+                part.replace(part.with_suffix(""))
+
+
+def _fill(parts: Iterable[Path], listings: Iterable[Listing], done: Callable[[], object]) -> None:
+    with contextlib.ExitStack() as stack:
         human, facts, products = (
             stack.enter_context(part.open("w", encoding="utf-8")) for part in parts
         )
@@ -118,9 +127,6 @@ def write(seed: int, count: int, folder: Path, done: Callable[[], object] = lamb
             done()
         products.write("\n]\n")
         facts.write("\n}\n")
-    with on_disk(folder):
-        for part in parts:  # the products last: where they are, the rest is
-            part.replace(part.with_suffix(""))
 
 
 def _refuse_others(folder: Path) -> None:

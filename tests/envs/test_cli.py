@@ -14,6 +14,8 @@ import pytest
 
 from act_envs import testing
 from act_envs.cli import main
+from act_envs.errors import SimulatorError
+from act_envs.toy import ToySimulator
 
 
 def play(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *lines: str) -> str:
@@ -71,6 +73,18 @@ def test_play_undo_hint_and_end(
     assert "The episode is over" in out
     assert "There is no command :nope" in out
     assert "\nlook\n" in out
+
+
+def test_a_hint_that_fails_does_not_end_the_game(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> str:
+        raise SimulatorError("no path was found. Play the task without it.")
+
+    monkeypatch.setattr(ToySimulator, "expert_action", fail)
+    out = play(monkeypatch, capsys, "wait", ":hint", ":undo", ":quit")
+    assert "no path was found" in out
+    assert "Nothing to undo" not in out
 
 
 def test_play_ends_with_its_input(

@@ -86,11 +86,6 @@ def test_without_human_instructions(tmp_path: Path) -> None:
     assert all(not product.human for product in load(write_shop(tmp_path, human=None)))
 
 
-def test_the_limit_counts_records_that_are_left_out(tmp_path: Path) -> None:
-    folder = write_shop(tmp_path, [{**TEA, "asin": "nan"}, LAMP, LAMP, SOCKS])
-    assert [product.asin for product in load(folder, limit=3)] == ["B000LAMP01"]
-
-
 @pytest.mark.parametrize(
     ("change", "kind"),
     [

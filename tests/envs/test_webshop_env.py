@@ -224,6 +224,11 @@ def test_a_given_goal_does_not_choose_its_split() -> None:
     goal = {"asin": product.asin, "instruction_text": "x", "attributes": ["y"]}
     _, info = env.reset(options={"goal": {**goal, "category": "fashion"}})
     assert (info["split"], info["kind"]) == ("ood", "fashion")
+    kinds = {task.kind for split in env.splits for task in env.tasks(split)}
+    limited = make(step_limit=dict.fromkeys(kinds, 9))
+    assert limited.reset(options={"goal": {**goal, "category": "fashion"}})
+    with pytest.raises(UnknownArgument, match="no number for tasks of kind 'toys'"):
+        limited.reset(options={"goal": {**goal, "category": "toys"}})
 
 
 def test_all_goals_of_the_original_can_be_given(real: Path) -> None:

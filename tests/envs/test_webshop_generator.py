@@ -159,6 +159,16 @@ def test_writing_again_replaces(tmp_path: Path) -> None:
     assert list(read_products(find_source(tmp_path))) == made(2, 10)
 
 
+def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
+    def meanwhile() -> None:
+        with pytest.raises(DownloadError, match="another process is writing"):
+            write(2, 10, tmp_path)
+
+    write(1, 10, tmp_path, meanwhile)
+    assert list(read_products(find_source(tmp_path))) == made(1, 10)
+    assert not [*tmp_path.glob("*.part")]
+
+
 def test_a_catalogue_of_another_origin_is_left_alone(tmp_path: Path) -> None:
     for name in ("items_shuffle.json", "items_shuffle_1000.json"):
         path = tmp_path / name
