@@ -30,6 +30,7 @@ from act_data.publish.push import Push, push, push_text
 from act_data.publish.release import Release, release, release_text
 from act_data.show import Show, show, show_text
 from act_data.stats import Stats, stats, stats_text
+from act_data.storage.files import in_words
 from act_data.verify import Verify, verify
 from act_envs.errors import ActError
 
@@ -60,6 +61,7 @@ _RUN: dict[type, Callable[[Any], dict[str, Any]]] = {
     Filter: filter_pairs,
     Export: export,
 }
+_RESUMES = (Collect, Import, Mine, Contrast, Verify, Filter, Build, Push, Release)
 _TELL: dict[type, Callable[[Any], str]] = {
     Noise: lambda config: noise_text(noise(config)),
     Floor: lambda config: floor_text(floor(config)),
@@ -94,7 +96,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ActError, gym.error.Error, OSError) as error:
         return _failed(error)
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on from here.", file=sys.stderr)
+        goes_on = isinstance(config, _RESUMES)
+        print(
+            "interrupted: the same command "
+            + ("goes on from here." if goes_on else "begins again."),
+            file=sys.stderr,
+        )
         return 130
     try:  # around this alone: a pipe that breaks during the work is a failure of the work
         print(text, flush=True)
@@ -107,7 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _failed(error: object) -> int:
-    print(f"error: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+    said = in_words(error) if isinstance(error, OSError) else str(error)
+    print(f"error: {printable(' '.join(said.split()))}", file=sys.stderr)
     return 2
 
 

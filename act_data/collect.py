@@ -81,6 +81,22 @@ class _Play:
         return Result([trajectory] if trajectory.won else [], task.kind, counts)
 
 
+def planned(config: Collect) -> tuple[dict[str, Any], str, list[Task]]:
+    """Arguments of the environment, the expert's name, and the tasks; nothing is played.
+
+    Raises:
+        ForbiddenSplit, UnknownArgument, UnknownSplit, UnknownTask: see :func:`collect`.
+    """
+    check_seed(config.seed)
+    kwargs = {
+        **config.env_arguments(), "split": config.split, "step_limit": config.step_limit
+    }  # fmt: skip
+    with closing(make_env(config.env, kwargs)) as env:
+        # After the environment, which knows better what is wrong with a split that it has not.
+        inner = text_env(env)
+        return kwargs, inner.expert(config.expert).name, config.chosen(inner)
+
+
 def collect(config: Collect) -> dict[str, Any]:
     """Play the tasks and store the wins in ``config.out``.
 
@@ -96,15 +112,7 @@ def collect(config: Collect) -> dict[str, Any]:
         UnknownSplit: the environment has no such split.
         UnknownTask: ``tasks`` names nothing in this split.
     """
-    check_seed(config.seed)
-    kwargs = {
-        **config.env_arguments(), "split": config.split, "step_limit": config.step_limit
-    }  # fmt: skip
-    with closing(make_env(config.env, kwargs)) as env:
-        # After the environment, which knows better what is wrong with a split that it has not.
-        inner = text_env(env)
-        expert = inner.expert(config.expert).name
-        tasks = config.chosen(inner)
+    kwargs, expert, tasks = planned(config)
     request = {
         "command": "collect",
         "env": config.env,

@@ -10,6 +10,7 @@ that are left. Which pairs stay follows from the data and the options alone.
 from __future__ import annotations
 
 import hashlib
+import math
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -146,8 +147,10 @@ def _names(config: Filter) -> list[str]:
             f"against={[*map(str, config.against)]} and drop={','.join(sorted(wanted))!r}: "
             "leakage is found by comparing with other data. Give both or neither."
         )
-    if not config.times_median >= 1:
-        raise UnknownArgument(f"times_median must be at least 1, not {config.times_median}.")
+    if not 1 <= config.times_median < math.inf:
+        raise UnknownArgument(
+            f"times_median must be a number of at least 1, not {config.times_median}."
+        )
     return [name for name in REASONS if name in wanted]
 
 

@@ -123,6 +123,7 @@ def import_records(config: Import) -> dict[str, Any]:
         UnknownArgument: an option has a value that cannot be used.
     """
     kwargs = {**config.env_arguments(), "split": TRAIN, "step_limit": None}
+    make_env(config.env, kwargs).close()  # what is wrong with it is told before the folder is taken
     request = {
         "command": "import",
         "env": config.env,

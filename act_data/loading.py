@@ -142,7 +142,7 @@ def pairs(rows: Iterable[Mapping[str, Any]]) -> Iterator[ContrastPair]:
 
 def _place(name: str | Path, revision: str | None) -> tuple[str, str | None]:
     """Where a dataset is, for ``load_dataset``: its path and its commit."""
-    folder = BUILTIN_FOLDER if name == BUILTIN else Path(name)
+    folder = BUILTIN_FOLDER if name == BUILTIN else Path(name).expanduser()
     if name != BUILTIN and not folder.is_dir():
         if isinstance(name, Path) or name.startswith((".", "/", "~")):
             raise _no_folder(name)

@@ -97,7 +97,7 @@ def engine_of(model: Any) -> dict[str, str]:
 
 def split_revision(target: str) -> tuple[str, str | None]:
     """Path or Hub id and revision in ``PATH_OR_HUB_ID[@REVISION]``; a folder may hold an ``@``."""
-    path, _, revision = (target, "", "") if Path(target).is_dir() else target.partition("@")
+    path, _, revision = (target, "", "") if packaged(target).is_dir() else target.partition("@")
     return path, revision or None
 
 

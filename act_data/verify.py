@@ -111,6 +111,11 @@ def verify(config: Verify) -> dict[str, Any]:
         if value is not None and value < least:
             raise UnknownArgument(f"{name}={value} must be at least {least}.")
     policy = config.make_policy() if config.rollouts else None
+    if policy and policy.needs_effects:
+        raise UnknownArgument(
+            f"{policy.name} proposes beside an expert's action, and in a rollout there is none. "
+            "Take another --policy."
+        )
     request = {
         "command": "verify",
         "pairs": content(config.pairs),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -31,6 +32,7 @@ _SPECS = (
     "vllm:<path or hub id>[@revision]",
     "openai:<model>",
 )
+_ALONE, _WITH_MODEL = _SPECS[:2], ("transformers", "vllm", "openai")
 
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "transformers": ("torch", "transformers", "tokenizers"),
@@ -152,7 +154,7 @@ class Sampling:
     def __post_init__(self) -> None:
         for name, accepted in (
             ("history", self.history >= 0),
-            ("temperature", self.temperature >= 0),
+            ("temperature", 0 <= self.temperature < math.inf),
             ("max_new_tokens", self.max_new_tokens >= 1),
             ("top_p", 0 < self.top_p <= 1),
         ):
@@ -209,6 +211,7 @@ def make_policy(
         top_p=top_p,
         thinking=thinking,
     )
+    check_policy(spec, also)
     scheme, _, target = spec.partition(":")
     if base_url is not None and scheme != "openai":
         raise UnknownArgument(
@@ -220,20 +223,33 @@ def make_policy(
         from act_data.policies.hard_negative import HardNegative
 
         return HardNegative()
-    if target:
-        # Each of them imports what is optional, and imports this module.
-        if scheme == "transformers":
-            from act_data.policies.language import LanguageModel
+    # Each of them imports what is optional, and imports this module.
+    if scheme == "transformers":
+        from act_data.policies.language import LanguageModel
 
-            return LanguageModel(target, sampling)
-        if scheme == "vllm":
-            from act_data.policies.vllm_engine import Vllm
+        return LanguageModel(target, sampling)
+    if scheme == "vllm":
+        from act_data.policies.vllm_engine import Vllm
 
-            return Vllm(target, sampling)
-        if scheme == "openai":
-            from act_data.policies.endpoint import Endpoint
+        return Vllm(target, sampling)
+    from act_data.policies.endpoint import Endpoint
 
-            return Endpoint(target, sampling, base_url=base_url, concurrency=concurrency)
+    return Endpoint(target, sampling, base_url=base_url, concurrency=concurrency)
+
+
+def check_policy(spec: str, also: tuple[str, ...] = ()) -> None:
+    """Refuse what names no policy, before one is loaded.
+
+    Args:
+        spec: as for :func:`make_policy`.
+        also: specifications that the caller knows besides, to be suggested as well.
+
+    Raises:
+        UnknownArgument: the specification is none of the accepted ones.
+    """
+    scheme, _, target = spec.partition(":")
+    if spec in _ALONE or (target and scheme in _WITH_MODEL):
+        return
     # The scheme alone must find its long form as well.
     specs = (*also, *_SPECS)
     known = [s for s in specs if scheme and s.startswith(scheme)] or specs
@@ -243,7 +259,10 @@ def make_policy(
 
 def described(policy: Policy) -> dict[str, Any]:
     """A policy as the request of a run knows it: these must tell two policies apart."""
-    return {"name": policy.name, "revision": policy.revision, **policy.sampling}
+    return {
+        "name": policy.name, "revision": policy.revision, "engine": policy.engine,
+        **policy.sampling,
+    }  # fmt: skip
 
 
 def versions_with(policy: Policy) -> dict[str, object]:

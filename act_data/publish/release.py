@@ -16,8 +16,9 @@ from typing import Annotated, Any
 
 import tyro
 
-from act_data.collect import Collect, collect
+from act_data.collect import Collect, collect, planned
 from act_data.mining import Mine, mine
+from act_data.policies.base import check_policy
 from act_data.publish.build import Build, build, build_text
 from act_data.publish.command import command_line
 from act_data.publish.names import check_names
@@ -98,6 +99,10 @@ def release(config: Release, say: Callable[[str], object] = lambda _line: None) 
         Remote(config.repo)
     elif config.tag is not None or config.private:
         raise UnknownArgument("--tag and --private are of what is pushed. Name a --repo.")
+    for ingredient in recipe.ingredients:
+        planned(Collect(**ingredient.collect, out=config.out))
+        for mining in ingredient.minings:
+            check_policy(mining.mine.get("policy", Mine.policy))
     steps = [*_steps(recipe, config)]
     request = {"command": "release", **asdict(recipe)}
     summaries: list[dict[str, Any]] = []
@@ -140,7 +145,7 @@ def _steps(recipe: Recipe, config: Release) -> Iterator[_Step]:
             for run, verified in made:
                 mined.append(run)
                 pairs.append(verified)
-    command = command_line("release", Release(recipe=config.recipe, out=Path("work")))
+    command = command_line("release", Release(recipe=Path(config.recipe).name, out=Path("work")))
     done = Build(
         **recipe.build,
         pairs=tuple(pairs),

@@ -50,6 +50,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         if error.errno in FULL and error.filename is None:
             error.filename = str(path)  # else a write does not say to what
+        if error.filename == str(partial):  # which nobody asked for
+            error.filename = str(path if path.parent.is_dir() else path.parent)
         raise
     finally:
         partial.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ class Scripted:
 
     def __init__(self, *texts: str) -> None:
         self.sampling = {"texts": list(texts)}
+        self.engine: dict[str, str] = {}
         self.texts = texts
 
     def sample(self, queries: Sequence[Query], k: int) -> list[list[Sample]]:

@@ -77,6 +77,26 @@ def test_killed_at_random_moments_and_run_again(slow, tmp_path: Path, name: str,
     assert digests(tmp_path / "out") == digests(undisturbed)
 
 
+def test_what_begins_again_does_not_promise_to_go_on(
+    slow, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("act_data.cli.stats", interrupted)
+    assert main(["stats", str(slow["mine"][1])]) == 130
+    assert capsys.readouterr().err == "interrupted: the same command begins again.\n"
+
+
+def test_a_file_that_cannot_be_written_is_told_in_words(
+    slow, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nope" / "stats.json"
+    assert main(["stats", str(slow["mine"][1]), "--json", str(path)]) == 2
+    said = f"error: {path.parent} does not exist. Give the path of what is there.\n"
+    assert capsys.readouterr().err == said
+
+
 def test_ctrl_c_says_how_to_go_on(slow, tmp_path: Path, digests) -> None:
     command, undisturbed = slow["collect"]
     command = [*command, "--out", str(tmp_path / "out")]

@@ -33,6 +33,7 @@ class Scout:
 
     name = "scout"
     revision = ""
+    engine: dict[str, Any] = {}  # noqa: RUF012
     needs_admissible = True
     needs_effects = False
 
@@ -166,6 +167,7 @@ class Once:
     """Proposes two actions that both may win, and continues with luck that the seed decides."""
 
     revision = ""
+    engine: dict[str, Any] = {}  # noqa: RUF012
     sampling: dict[str, Any] = {}  # noqa: RUF012
     needs_admissible = False
     needs_effects = False

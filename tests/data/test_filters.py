@@ -279,8 +279,9 @@ def test_bad_requests(tmp_path: Path, trajectories: Path) -> None:
         (("equivalnt",), {}, "no filter 'equivalnt'. .*equivalent"),
         (("leakage",), {}, "Give both or neither"),
         (("equivalent",), {"against": (trajectories,)}, "Give both or neither"),
-        (("imbalance",), {"times_median": 0.5}, "times_median must be at least 1"),
-        (("imbalance",), {"times_median": float("nan")}, "times_median must be at least 1"),
+        (("imbalance",), {"times_median": 0.5}, "a number of at least 1"),
+        (("imbalance",), {"times_median": float("nan")}, "a number of at least 1"),
+        (("imbalance",), {"times_median": float("inf")}, "a number of at least 1"),
     ):
         with pytest.raises(UnknownArgument, match=match):
             filtered([made()], tmp_path, *drop, **options)

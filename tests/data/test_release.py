@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import gymnasium as gym
 import pytest
 
 pytest.importorskip("datasets")
@@ -20,7 +21,7 @@ from act_data.publish.manifest import read_manifest
 from act_data.publish.recipes import _COMMANDS, _GIVEN, _options, read_recipe, recipes
 from act_data.publish.release import Release, release, release_text
 from act_data.storage.tables import read_pairs
-from act_envs.errors import UnknownArgument
+from act_envs.errors import ActError, UnknownArgument
 
 pytest_plugins = "tests.data.hub"
 
@@ -162,6 +163,38 @@ def test_what_cannot_be_released(tmp_path: Path, options: dict[str, Any], messag
     with pytest.raises(UnknownArgument, match=message):
         release(Release(out=tmp_path / "out", **options))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("policy: hard-negative", "policy: hard-negatives", "Did you mean 'hard-negative'"),
+        ("env: ACT/Toy-v0, ", "env: ACT/Toyy-v0, ", "Toyy"),
+        ("limit: 8", "limit: 8, expert: sripted", "Did you mean 'scripted'"),
+        ("limit: 8", "limit: 8, split: dev", "--allow-split dev"),
+    ],
+)
+def test_what_is_wrong_with_a_later_step_is_told_before_the_first(
+    before: str, after: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(SMALL.replace(before, after))
+    with pytest.raises((ActError, gym.error.Error), match=message):
+        release(Release(recipe=str(path), out=tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_card_names_the_recipe_without_its_folder(
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release(Release(recipe=small, out=tmp_path / "out"))
+    card = (tmp_path / "out" / "dataset" / "README.md").read_text()
+    assert "act-data release small.yaml" in card
+    assert str(tmp_path) not in card
+    monkeypatch.chdir(tmp_path)
+    before = content(tmp_path / "out")
+    release(Release(recipe="./small.yaml", out=tmp_path / "out"))  # the same by another spelling
+    assert content(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize(

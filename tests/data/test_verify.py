@@ -233,4 +233,9 @@ def test_who_continues_is_chosen_as_for_mining(toy_pairs: Path, tmp_path: Path) 
         verified(toy_pairs, tmp_path / "b", rollouts=2, temperature=-1.0)
     verified(toy_pairs, tmp_path / "c", rollouts=2, hindsight=False, sample=4)
     request = json.loads((tmp_path / "c" / "run.json").read_text())
-    assert request["rollouts"]["policy"] == {"name": "random-admissible", "revision": ""}
+    assert request["rollouts"]["policy"] == {
+        "name": "random-admissible", "revision": "", "engine": {},
+    }  # fmt: skip
+    with pytest.raises(UnknownArgument, match="hard-negative proposes beside an expert's action"):
+        verified(toy_pairs, tmp_path / "d", rollouts=2, policy="hard-negative")
+    assert not (tmp_path / "d").exists()
