@@ -151,7 +151,7 @@ def _place(name: str | Path, revision: str | None) -> tuple[str, str | None]:
                 f"{name!r} is no folder and no name on the Hub. Give a folder that act-data build "
                 f"made, org/name, or {BUILTIN!r}."
             )
-        return name, _commit(name, revision)
+        return name, commit_of(name, revision)
     if revision is not None:
         raise UnknownArgument(
             f"revision={revision!r} is for datasets on the Hub, and {name} is a folder. Leave it."
@@ -164,8 +164,13 @@ def _place(name: str | Path, revision: str | None) -> tuple[str, str | None]:
     return str(folder), None
 
 
-def _commit(name: str, revision: str | None) -> str:
-    """The commit that a revision names."""
+def commit_of(name: str, revision: str | None) -> str:
+    """The commit that a revision of a dataset on the Hub names; the newest of none.
+
+    Raises:
+        DataNotFound: there is no such dataset, or no such revision.
+        HubUnreachable: the Hub does not answer.
+    """
     api = hub_clients().HfApi(library_name="act-data")
     from huggingface_hub.errors import (
         HFValidationError,

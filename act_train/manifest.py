@@ -27,16 +27,9 @@ from act_train.rows import Row, fingerprint
 
 _LIBRARIES = ("torch", "transformers", "trl", "datasets", "accelerate", "tokenizers", "peft")
 ELSEWHERE = ("output_dir", "logging_dir", "resume_from_checkpoint")  # where, not what
-# How a run is watched and kept, and not what it learns: free to change when it goes on.
-WATCHING = ("save_", "logging_", "log_", "eval_", "hub_", "push_to_hub", "trackio_")
-AROUND = (
-    "report_to",
-    "run_name",
-    "project",
-    "disable_tqdm",
-    "local_rank",
-    "load_best_model_at_end",
-)
+_WATCHING = ("save_", "logging_", "log_", "eval_", "hub_", "push_to_hub", "trackio_")
+_CHOOSING = ("save_", "eval_")  # with load_best_model_at_end: when what may be kept is measured
+_AROUND = ("report_to", "run_name", "project", "disable_tqdm", "local_rank")
 # "weights" and "data" say what lies there.
 _PATHS = ("model", "pairs", "trajectories", "reflections")
 _RUN = "run.json"
@@ -87,6 +80,20 @@ def write_run(
         _refuse_another_run(Path(str(found)), run)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / _RUN, run)
+
+
+def watches(option: str, told: Mapping[str, Any]) -> bool:
+    """Whether an option says how a run is watched and kept, and not what it learns.
+
+    Such are free to change when it goes on.
+
+    Args:
+        option: of transformers' ``TrainingArguments``.
+        told: all options of the run.
+    """
+    if told.get("load_best_model_at_end") and option.startswith(_CHOOSING):
+        return False
+    return option in _AROUND or option.startswith(_WATCHING)
 
 
 def recorded(folder: Path) -> dict[str, Any]:
@@ -146,7 +153,7 @@ def _essence(run: Mapping[str, Any]) -> dict[str, Any]:
     training = {
         name: value
         for name, value in run.get("training", {}).items()
-        if not name.startswith(WATCHING) and name not in AROUND
+        if not watches(name, run["training"])
     }
     return {**run, "arguments": arguments, "training": training}
 

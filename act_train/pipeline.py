@@ -58,7 +58,8 @@ def run(arguments: PipelineArguments) -> dict[str, Any]:
             _say(f"[{number}/{len(todo)}] {step.title}: {step.id}{' (done before)' * done}")
             if not done:
                 run_step(step, out, lock)
-    found = {"steps": len(todo), "seconds": sum(record(s, out)["seconds"] for s in todo)}
+    seconds = {step.id: record(step, out)["seconds"] for step in todo}  # two rows may share one
+    found = {"steps": len(seconds), "seconds": sum(seconds.values())}
     runs = [f"{step.row}={step.output}" for step in todo if step.row]
     if runs:
         written = report.run(ReportArguments(runs=runs, out=str(out / "report")))

@@ -143,8 +143,6 @@ def _command(step: Step, out: Path) -> list[str]:
     config = Path(step.launch)
     if not config.is_file():
         config = Path(str(files("act_train").joinpath("accelerate", step.launch)))
-    if not config.is_file():
-        raise RecipeError(f"launch: {step.launch} is neither a file nor one of the package.")
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
     return [*launch, "-m", "act_train.cli", *words]
 

@@ -3,9 +3,10 @@
 The name of a step is a digest of its stage, of its options, and of what these name: the names of
 the steps that it starts from, the content of local files and folders, the commit of a model on the
 Hub. So whatever is made from the same things is made once, whichever rows, seeds or pipelines ask
-for it, and a change of anything makes a new step and leaves the old one alone. Where things lie and
-how a run is watched (``logging_steps``, ``save_steps``, ``report_to``) are no part of it; neither
-is the version of this package, which the record of a step tells.
+for it, and a change of these makes a new step and leaves the old one alone. So does another number
+of processes. Where things lie, how a run is watched (``logging_steps``, ``report_to``) and how
+processes share a model are no part of it; neither is the version of this package, which the record
+of a step tells.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from act_data.loading import BUILTIN
+from act_data.loading import BUILTIN, commit_of
 from act_data.models import find_model, split_revision
 from act_data.prompts import PROMPT_VERSION
 from act_data.runs.run import digest
 from act_envs.errors import nearest
 from act_train.errors import RecipeError
-from act_train.manifest import AROUND, ELSEWHERE, WATCHING
+from act_train.manifest import ELSEWHERE, watches
 from act_train.pipelines.reading import Pipeline, Told, filled, named
+from act_train.planning.hardware import launch_of
 from act_train.recipe import find, load
 from act_train.stages import STAGES
 
@@ -121,9 +123,7 @@ def _step(
             f"{pipeline.path}: {title}: {place} is the pipeline's to choose. Leave it out."
         )
     base = _base(told["config"], stage) if "config" in told else {}
-    options = {"seed": seed, **base, **({"seed": seed} if stage != "judge" else {}), **own}
-    if stage == "judge":
-        options.pop("seed")
+    options = {**base, **({"seed": seed} if stage != "judge" else {}), **own}
 
     def step_of(name: str) -> Step:
         if name not in made:
@@ -143,8 +143,11 @@ def _step(
     shaping = {
         key: value
         for key, value in options.items()
-        if key not in (*inputs, *ELSEWHERE, *AROUND, place) and not key.startswith(WATCHING)
+        if key not in (*inputs, *ELSEWHERE, place) and not watches(key, options)
     }
+    launch = told.get("launch", pipeline.launch) if trains else ""
+    if (processes := launch_of(launch, None).processes) > 1:  # so many batches make one
+        shaping["processes"] = processes
     name = digest([stage, shaping, inputs, PROMPT_VERSION, file])[:12]
     id_ = f"{stage}-{name}"
     folder = pipeline.out / id_
@@ -162,7 +165,7 @@ def _step(
         after=tuple(
             dict.fromkeys(step_of(n).id for value in options.values() for n in named(value))
         ),
-        launch=told.get("launch", pipeline.launch) if trains else "",
+        launch=launch,
         row=row,
     )
 
@@ -183,15 +186,18 @@ def _lying(where: str, key: str, value: Any, options: Told) -> Any:
         return value
     player = key in ("policy", "writer")
     scheme, colon, target = value.rpartition(":") if player else ("", "", value)
-    path = Path(target).expanduser()
-    if path.exists():
-        return f"{scheme}{colon}{_content(path)}"
     if key in _MODELS and (key == "model" or scheme in ("transformers", "scored", "vllm")):
         name, revision = split_revision(target)
         return f"{scheme}{colon}{find_model(name, options.get('revision') or revision)[1]}"
-    if key in _DATA and value != BUILTIN and not options.get("split"):
+    path = Path(target).expanduser()
+    if path.exists():
+        return f"{scheme}{colon}{_content(path)}"
+    if key not in _DATA or value == BUILTIN:
+        return value  # a scripted policy, an endpoint
+    if not options.get("split"):
         raise RecipeError(f"{where}: {key}: nothing lies at {value}. Collect or mine it first.")
-    return value  # a scripted policy, an endpoint, a data set on the Hub with its revision
+    name, revision = split_revision(value)
+    return f"{name}@{commit_of(name, revision)}"
 
 
 def _content(path: Path) -> str:

@@ -86,6 +86,12 @@ def test_a_step_is_named_by_what_it_is_made_from(told: dict[str, Any], tmp_path:
     assert [step.id for step in again] == [step.id for step in first]
     moved = made(tmp_path, told, out=str(tmp_path / "elsewhere"))
     assert [step.id for step in moved] == [step.id for step in first]
+    launch = tmp_path / "launch.yaml"
+    for processes, same in ((1, True), (2, False)):  # two processes make batches twice as large
+        launch.write_text(f"distributed_type: MULTI_GPU\nnum_processes: {processes}\n")
+        launched = made(tmp_path, {**told, "launch": str(launch)})
+        assert (launched[1].id == first[1].id) == same
+        assert launched[0].id == first[0].id  # which is not launched
 
 
 @pytest.mark.parametrize(
@@ -94,6 +100,8 @@ def test_a_step_is_named_by_what_it_is_made_from(told: dict[str, Any], tmp_path:
         ({"il": {**LEARN, "learning_rate": 2e-3}}, 1),
         ({"base": {**BASE, "layers": 2}}, 0),
         ({"base": {**BASE, "seed": 5}}, 0),
+        # What says when a model is kept is no way to watch, where the best of these is taken.
+        ({"il": {**LEARN, "load_best_model_at_end": True}}, 1),
     ],
 )
 def test_what_changes_a_step_changes_all_that_come_of_it(
@@ -166,7 +174,7 @@ def test_seeds_are_runs_of_their_own(told: dict[str, Any], tmp_path: Path) -> No
         ({"rows": {"il": {"model": "{il}"}}}, "il is a stage. Write il: il."),
         ({"seeds": 3}, "must be a list of numbers"),
         ({"out": ""}, "out is not set"),
-        ({"launch": "zero9.yaml"}, "neither a file nor one of the package"),
+        ({"launch": "zero9.yaml"}, "Did you mean 'zero3.yaml'"),
     ],
 )
 def test_a_slip_is_found_before_anything_runs(
