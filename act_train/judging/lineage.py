@@ -10,11 +10,14 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from act_data.models import packaged
+from act_data.options import TaskOptions
+from act_data.rollout import make_env, text_env
 from act_data.types import ContrastPair
 from act_envs.errors import ActError
 from act_train.corpus import trained_on
@@ -63,16 +66,18 @@ def reasons(stages: Iterable[Stage]) -> bool:
 
 
 def played(stages: Iterable[Stage], pairs: Sequence[ContrastPair]) -> set[str]:
-    """Tasks of these pairs that a pre-training may have played; all where that cannot be told."""
+    """Tasks of these pairs that a pre-training, or ``env-rl``, may have played.
+
+    All of an environment where that cannot be told.
+    """
     tasks: dict[str, set[str]] = {}
     for pair in pairs:
         tasks.setdefault(pair.env_id, set()).add(pair.task_id)
     found: set[str] = set()
-    worlds = ((name, about) for stage in stages for name, about in _worlds(stage).items())
-    for name, about in worlds:
+    for name, known in (one for stage in stages for one in _worlds(stage)):
         if name in tasks:
             try:
-                found |= tasks[name] & trained_on(name, about)
+                found |= tasks[name] & known()
             except ActError as error:  # its extra or its data are not here
                 logger.warning("the model was trained on tasks of %s: %s", name, error)
                 found |= tasks[name]
@@ -98,8 +103,21 @@ def read(stages: Iterable[Stage]) -> set[str]:
     return tasks
 
 
-def _worlds(stage: Stage) -> dict[str, dict[str, Any]]:
-    return json.loads(stage["worlds"]) if "worlds" in stage else {}
+def _worlds(stage: Stage) -> Iterator[tuple[str, Callable[[], set[str]]]]:
+    """Environments in which a stage played, and which tasks it may have played there."""
+    for name, about in json.loads(stage.get("worlds", "{}")).items():
+        yield name, functools.partial(trained_on, name, about)
+    if stage["stage"] == "env-rl":
+        yield stage["env"], functools.partial(_played_by_env_rl, stage)
+
+
+def _played_by_env_rl(stage: Stage) -> set[str]:
+    options = TaskOptions(
+        env=stage["env"], split=stage["split"], tasks=tuple(stage["tasks"]),
+        allow_split=tuple(stage["allow_split"]), env_kwargs=stage["env_kwargs"],
+    )  # fmt: skip
+    with closing(make_env(options.env, {**options.env_arguments(), "split": options.split})) as env:
+        return {task.task_id for task in options.chosen(text_env(env))}
 
 
 def _data(stage: Stage) -> Iterator[tuple[str, Any]]:

@@ -54,6 +54,12 @@ def chosen_pairs(
         train, held = split_by_task(pairs, share)
         seen = played(stages, held)
         pairs = train if part == "train" else [p for p in held if p.task_id not in seen]
+        if held and not pairs:
+            raise TrainingData(
+                f"the model has played all tasks of the {len(held)} pairs that "
+                f"validation_share={share} holds out, in its training. Judge pairs of other tasks, "
+                "or set part: all to judge these all the same."
+            )
     if not pairs:
         raise TrainingData(
             f"validation_share={share} leaves no pair in part {part!r}. "

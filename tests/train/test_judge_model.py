@@ -52,7 +52,8 @@ def base(tmp_path_factory: pytest.TempPathFactory, stored: Path) -> Path:
 def trained(base: Path, folder: Path, **arguments: Any) -> Path:
     """The model as a stage would leave it."""
     shutil.copytree(base, folder)
-    (folder / "run.json").write_text(json.dumps({"arguments": arguments}))
+    stage = arguments.pop("stage", None)
+    (folder / "run.json").write_text(json.dumps({"arguments": arguments, "stage": stage}))
     return folder
 
 
@@ -242,9 +243,22 @@ def test_tasks_that_any_stage_was_trained_on_are_not_held_out(
     judged(last, tmp_path / "y.json", pairs=path, history=1, max_pairs=1)
     assert "history=0 and is judged with history=1" in caplog.text
     world = {pairs[0].env_id: {"share": 1}}
+    every = f"played all tasks of the {len(held_out)} pairs"
     played = trained(base, tmp_path / "three", worlds=json.dumps(world))
-    with pytest.raises(TrainingData, match="leaves no pair"):
+    with pytest.raises(TrainingData, match=every):
         judged(played, tmp_path / "x.json", pairs=path)
+    env = {"env": pairs[0].env_id, "split": "train", "allow_split": [], "env_kwargs": "{}"}
+    some = held_out[0].task_id
+    for tasks in ([], [some]):
+        name = f"env-rl {len(tasks)}"
+        played = trained(base, tmp_path / name, stage="env-rl", tasks=tasks, **env)
+        if not tasks:
+            with pytest.raises(TrainingData, match=every):
+                judged(played, tmp_path / "x.json", pairs=path)
+        else:
+            found = judged(played, tmp_path / "one.json", pairs=path)
+            left = sum(pair.task_id != some for pair in held_out)
+            assert 0 < found["pairs"] == left < len(held_out)
 
 
 def test_a_split_of_a_dataset_is_judged_unless_the_model_was_trained_on_it(
