@@ -27,7 +27,7 @@ from act_train.errors import RecipeError
 _SMALL = ("config.json", "tokenizer_config.json", "chat_template*", "*.index.json")
 _WEIGHTS = (".safetensors", ".bin")
 _GENERATES = ("ForCausalLM", "ForConditionalGeneration", "LMHeadModel")
-_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # of a parameter
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # of a parameter
 
 
 def weights_of(model: ModelArguments, training: TrainingArguments) -> str:
@@ -141,18 +141,21 @@ def _refuse_untalkative(name: str, folder: Path) -> None:
 def _refuse_full_disk(size: int, folder: Path, training: TrainingArguments, *, whole: bool) -> None:
     """Refuse where the model that is saved at the end, and the checkpoints before, do not fit.
 
-    A checkpoint holds the weights and two moments of Adam; with DeepSpeed both moments and the
-    weights once more, all in float32. What adapters take is small. Buffers, and weights that
-    DeepSpeed stores twice, come on top, so this is the least that is needed.
+    A checkpoint holds the weights and two moments of Adam; with DeepSpeed the weights in the
+    precision of products, and both moments and the weights once more in float32. What adapters take
+    is small. Buffers, and weights that ZeRO below 3 stores twice, come on top, so this is the least
+    that is needed (:func:`act_train.planning.disk.saved` knows the model and counts all).
     """
     config = _json(folder / "config.json")
     stored = config.get("dtype") or config.get("torch_dtype")  # before transformers 5
     given: Any = getattr(training, "model_init_kwargs", None)
     wanted = given.get("dtype", "float32") if isinstance(given, dict) else "float32"  # as TRL
     wanted = stored if wanted == "auto" else wanted
-    parameters = size // _BYTES.get(str(stored), 4)
-    model = parameters * _BYTES.get(str(wanted), 4)
-    states = 12 * parameters if training.deepspeed_plugin else 2 * model
+    parameters = size // BYTES.get(str(stored), 4)
+    sharded = training.deepspeed_plugin is not None
+    half = sharded and (training.bf16 or training.fp16)
+    model = parameters * (2 if half else BYTES.get(str(wanted), 4))
+    states = 12 * parameters if sharded else 2 * model
     saves = whole and training.save_strategy != SaveStrategy.NO
     each = model if training.save_only_model else model + states
     # A new checkpoint is written before the oldest is deleted.
@@ -173,9 +176,11 @@ def _refuse_full_disk(size: int, folder: Path, training: TrainingArguments, *, w
 
 def _size(model: ModelArguments, folder: Path) -> int:
     """Bytes of the weights, 0 where nobody can tell."""
-    here = sum(path.stat().st_size for path in folder.iterdir() if path.suffix in _WEIGHTS)
-    if here or folder == Path(model.source):
-        return here
+    for suffix in _WEIGHTS:  # a folder may hold them twice
+        if here := sum(path.stat().st_size for path in folder.glob(f"*{suffix}")):
+            return here
+    if folder == Path(model.source):
+        return 0
     try:
         about = HfApi().model_info(model.source, revision=folder.name, files_metadata=True)
     except (HfHubHTTPError, OSError, http_error()):

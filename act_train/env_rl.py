@@ -47,7 +47,7 @@ from act_train.environment import OVER, REWARDS, Place, open_places
 from act_train.errors import NothingToLearn, RecipeError
 from act_train.manifest import checkpoint, finish, write_run
 from act_train.progress import show_progress
-from act_train.reinforce import refuse_batches
+from act_train.reinforce import at_a_time, refuse_batches
 from act_train.resuming import ResumingGRPOTrainer
 from act_train.rows import Row
 from act_train.turns import conversing, length_of_turn
@@ -204,7 +204,7 @@ def open_play_gate(rates: Mapping[str, float], tasks: int, least: float) -> None
 def _rows(task_ids: Sequence[str], training: GRPOConfig) -> list[Row]:
     """One for each task. What is asked comes from the environment, when an episode begins."""
     rows = [{"prompt": [{"role": "user", "content": ""}], "task_id": name} for name in task_ids]
-    batch = (training.generation_batch_size or 1) // (training.num_generations or 1)
+    batch = at_a_time(training)
     if len(rows) < batch:
         raise RecipeError(
             f"there are {len(rows)} tasks, and {batch} are played at a time. Name more (tasks), or "

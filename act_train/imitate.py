@@ -24,7 +24,7 @@ from trl import (
 from act_train import preparing
 from act_train.arguments.training import ModelArguments, TrajectoryArguments
 from act_train.base import adapters, init_kwargs, weights_of
-from act_train.errors import TrainingData
+from act_train.errors import RecipeError, TrainingData
 from act_train.manifest import checkpoint, finish, write_run
 from act_train.preparing import Prepared
 from act_train.progress import show_progress
@@ -59,8 +59,11 @@ def fit(
         trainer_type: TRL's trainer for such rows and this configuration.
 
     Raises:
+        RecipeError: rows are to be packed.
         TrainingData: rows do not fit into ``max_length`` and would lose their answers.
     """
+    if getattr(training, "packing", False):
+        raise RecipeError("packing is set, and rows are neither cut nor joined here. Leave it out.")
     train, held, labels = rows
     weights = weights_of(model, training)
     told = {"train": train, "held_out": held}

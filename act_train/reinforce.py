@@ -20,7 +20,7 @@ from act_train.arguments.training import (
     RewardArguments,
 )
 from act_train.base import adapters, init_kwargs, weights_of
-from act_train.errors import RecipeError
+from act_train.errors import NothingToLearn, RecipeError
 from act_train.gate import Witness, measure, open_choice_gate, open_gate
 from act_train.manifest import checkpoint, finish, write_run
 from act_train.preparing import Prepared
@@ -58,11 +58,12 @@ def reinforce(
 
     Raises:
         RecipeError: batches do not hold whole groups, or weights are given twice.
-        NothingToLearn: the model keeps the format too rarely, or its choices are no better than
-            chance.
+        NothingToLearn: the model keeps the format too rarely, its choices are no better than
+            chance, or there are fewer prompts than are answered at a time.
     """
     refuse_batches(training)
     train, held, labels = rows
+    _refuse_few(len(train), training, "there are")
     start = weights_of(model, training)
     told = {"train": train, "gate": held}
     write_run(
@@ -88,6 +89,7 @@ def reinforce(
         before |= open_choice_gate(answers, above_chance=gate.above_chance)
         if gate.select:
             chosen = select(trainer, witness, train)
+            _refuse_few(len(chosen), training, f"of {len(train)} prompts, those that teach are")
             trainer.train_dataset = Dataset.from_list(chosen)
             metrics["selected_share"] = len(chosen) / len(train)
     result = trainer.train(resume_from_checkpoint=checkpoint(training))
@@ -111,6 +113,21 @@ def _begun(trainer: SharedPrefixGRPOTrainer, row: Row) -> str:
             **(given.chat_template_kwargs or {}),
         )
     )
+
+
+def at_a_time(training: GRPOConfig) -> int:
+    """How many prompts are answered at a time, by all processes. Of fewer TRL trains on none."""
+    return (training.generation_batch_size or 1) // (training.num_generations or 1)
+
+
+def _refuse_few(prompts: int, training: GRPOConfig, found: str) -> None:
+    batch = at_a_time(training)
+    if prompts < batch:
+        raise NothingToLearn(
+            f"{found} {prompts}, and {batch} prompts are answered at a time: nothing would be "
+            "trained. Take more pairs, or set a lower per_device_train_batch_size or "
+            "gradient_accumulation_steps, or a higher num_generations."
+        )
 
 
 def refuse_batches(training: GRPOConfig) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from act_data.errors import DataNotFound, ModelNotFound
 from act_envs.errors import ActError, AssetsNotFound, MissingExtra
 from act_train.arguments.training import CritiqueArguments, ModelArguments
-from act_train.base import refuse_shared_out
+from act_train.base import BYTES, refuse_shared_out
 from act_train.env_rl import ZERO3, waiting
 from act_train.errors import RecipeError
 from act_train.planning import work
@@ -31,8 +31,6 @@ from act_train.planning.totals import count
 from act_train.preparing import Prepared
 from act_train.reinforce import refuse_batches
 from act_train.shared_prefix import MASKED
-
-_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 def plan(planned: Planned, arguments: PlanArguments) -> Plan:
@@ -211,7 +209,7 @@ def _weights(training: Any, shape: Shape) -> int:
     """Bytes of a parameter as TRL loads it: in float32, unless it is told otherwise."""
     given = training.model_init_kwargs
     wanted = str(given.get("dtype", "float32")) if isinstance(given, dict) else "float32"
-    return shape.stored if wanted == "auto" else _BYTES.get(wanted.removeprefix("torch."), 4)
+    return shape.stored if wanted == "auto" else BYTES.get(wanted.removeprefix("torch."), 4)
 
 
 def _template(options: Sequence[Any], training: Any) -> dict[str, Any]:

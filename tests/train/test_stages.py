@@ -279,6 +279,20 @@ REPEATED: dict[str, Trained] = {
 }
 
 
+def test_fewer_prompts_than_are_answered_at_a_time_would_train_nothing(
+    warmed: Path, stored: Path, tmp_path: Path
+) -> None:
+    config = grpo(tmp_path / "out", per_device_train_batch_size=8 * 4096)
+    with pytest.raises(NothingToLearn, match="and 4096 prompts are answered at a time"):
+        criticise(warmed, stored, config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_are_not_packed(warmed: Path, stored: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="packing is set"):
+        _imitate(warmed, stored, tmp_path / "out", {"packing": True})
+
+
 @pytest.mark.parametrize("stage", REPEATED)
 def test_a_stage_ends_with_the_same_weights_again_and_after_a_kill(
     stage: str, warmed: Path, stored: Path, tmp_path: Path
