@@ -16,7 +16,7 @@ import fcntl
 import gzip
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -40,7 +40,7 @@ from act_train.pipelines.reading import named, read
 from act_train.pipelines.running import is_done, record
 from act_train.pipelines.steps import Step, steps
 from act_train.recipe import find, load
-from benchmarks.paper_table.worlds import HELD_OUT, WORLDS, World
+from benchmarks.paper_table.worlds import HELD_OUT, UNJUDGED, WORLDS, World
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results/paper_table"
@@ -89,17 +89,19 @@ class PaperTable:
                 if status := act_data.cli.main(command):
                     return status
         about = described(data)
-        path = folder / "pipeline.yaml"
+        folder.mkdir(parents=True, exist_ok=True)
         seeds = self.seeds or range(world.seeds)
         verified, _ = split_by_task(load_pairs(str(data / "pairs")), HELD_OUT)
-        told = planned(world, seeds, self.rows, len(verified))
-        write_text(path, yaml.safe_dump(told, sort_keys=False))
+        paths = []
+        for name, told in planned(world, seeds, self.rows, len(verified)).items():
+            paths.append(str(folder / f"{name}.yaml"))
+            write_text(Path(paths[-1]), yaml.safe_dump(told, sort_keys=False))
         asked = PipelineArguments(
-            pipelines=[str(path)], set=[f"data={data}"], out=str(folder / "stages"),
+            pipelines=paths, set=[f"data={data}"], out=str(folder / "stages"),
             dry_run=self.dry_run,
         )  # fmt: skip
         stages = folder / "stages"
-        known = steps([read(str(path), asked.set, asked.out)])
+        known = steps([read(path, asked.set, asked.out) for path in paths])
         try:
             print(pipeline.words(pipeline.run(asked)))
         finally:  # what was done before a step failed counts as well
@@ -110,8 +112,10 @@ class PaperTable:
 
 def planned(
     world: World, seeds: Sequence[int], only: Sequence[str], verified: int
-) -> dict[str, Any]:
-    """The pipeline of a world: its rows, and no stages but those that they need.
+) -> dict[str, dict[str, Any]]:
+    """The pipelines of a world by name: its rows, and no stages but those that they need.
+
+    Rows that are not judged have one of their own.
 
     Args:
         world: where.
@@ -144,10 +148,14 @@ def planned(
             stage |= {"env": world.env, "env_kwargs": world.env_kwargs}
     if "assumed" in stages:
         stages["assumed"]["max_pairs"] = verified
-    return {
-        **told, "seeds": list(seeds), "stages": stages, "evaluate": world.evaluations(),
-        "rows": rows,
-    }  # fmt: skip
+    every = {**told, "seeds": list(seeds), "stages": stages}
+    unjudged = {row: made for row, made in rows.items() if row in UNJUDGED}
+    rows = {row: made for row, made in rows.items() if row not in UNJUDGED}
+    played, judged = world.played(), world.judging()
+    found = {"pipeline": {**every, "evaluate": [*played, *judged], "rows": rows}}
+    if unjudged:
+        found["unjudged"] = {**every, "evaluate": played, "rows": unjudged}
+    return found
 
 
 def data_commands(world: World, data: Path) -> list[list[str]]:
@@ -212,7 +220,7 @@ def keep(
         data: what they are made from, as :func:`described` tells.
 
     Raises:
-        ResultMismatch: what lies there was made from other data.
+        ResultMismatch: what lies there was made from other data, or with other options.
     """
     results.mkdir(parents=True, exist_ok=True)
     folder = os.open(results, os.O_RDONLY)
@@ -246,13 +254,41 @@ def _merge(steps: Sequence[Step], out: Path, lines: Path, manifests: Path) -> No
             seed = seeds[step.after[-1]] if step.after else None  # of a model that no stage made
             found = list(_found(step, seed, out))
             known[_evaluation(found[0])] = found  # in place of what an earlier run of it has left
+    before = json.loads(manifests.read_text(encoding="utf-8")) if manifests.is_file() else {}
+    records = {**before, **{step.id: _record(step, out) for step in done}}
+    _check_recipes(known.values(), records)
     with replacing(lines) as file:
         ordered = (line for place in sorted(known) for line in known[place])
         text = "".join(f"{json.dumps(line)}\n" for line in ordered)
         file.write(gzip.compress(text.encode(), mtime=0))  # equal results, equal bytes
-    before = json.loads(manifests.read_text(encoding="utf-8")) if manifests.is_file() else {}
-    now = {step.id: _record(step, out) for step in done}
-    write_json(manifests, dict(sorted({**before, **now}.items())))
+    write_json(manifests, dict(sorted(records.items())))
+
+
+def _check_recipes(
+    evaluations: Iterable[Sequence[dict[str, Any]]], records: Mapping[str, dict[str, Any]]
+) -> None:
+    """Refuse seeds of a row that were trained or evaluated with other options than the others."""
+
+    def made(name: str) -> Any:
+        """A step without its seed, and so for those that it starts from."""
+        if name not in records:  # a model that no step made
+            return name
+        told = records[name]
+        options = {key: value for key, value in told["options"].items() if key != "seed"}
+        # A policy is written scored:MODEL.
+        inputs = {key: made(str(value).rpartition(":")[2]) for key, value in told["inputs"].items()}
+        return told["stage"], options, inputs
+
+    first: dict[tuple[str, str], tuple[str, Any]] = {}
+    for line, *_ in evaluations:
+        row, seed, what = _evaluation(line)
+        own = made(line["step"]), made(line["model"])
+        other, known = first.setdefault((row, what), (seed, own))
+        if own != known:
+            raise ResultMismatch(
+                f"{row}, {what}: seeds {other} and {seed} were not trained and evaluated with the "
+                "same options. Run the older again, or give another folder with --results."
+            )
 
 
 def _record(step: Step, out: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from act_train.errors import ResultMismatch
 from act_train.reporting.published import Number, Published, paper
 from act_train.reporting.sections import Section, Table, Value, markdown
 from act_train.statistics import mean_interval
-from benchmarks.paper_table.worlds import WORLDS
+from benchmarks.paper_table.worlds import UNJUDGED, WORLDS
 
 RESULTS = Path(__file__).parent.parent / "results/paper_table"
 BASE = "prompt"  # the row of the model that all others start from
@@ -62,7 +62,6 @@ LIMITS = (
     "five seeds of a hundred tasks do not settle."
 )
 FLIPPED = ("flip-10", "flip-20", "flip-40")
-UNJUDGED = ("il+env-rl", "act+il+env-rl")  # env-rl plays tasks that are held out for judges
 FLIPS, RESAMPLES = 20_000, 10_000
 
 Line = Mapping[str, Any]
@@ -143,11 +142,12 @@ def _sections(name: str, lines: Sequence[Line]) -> Iterator[Section]:
         )
     told = [*dict.fromkeys((*claimed, *others))]
     if any(_published(*pair, beside) is not None for pair in told):
-        yield Section(f"{name}: beside the paper", (_agreement(told, played, measure, beside),), ())
+        same = next(one[:2] for one in shown if one[2] == beside)  # what the paper measured there
+        yield Section(f"{name}: beside the paper", (_agreement(told, played, same, beside),), ())
     if BASE in (judges := {line["row"] for line in judged}):
-        told = [_judging(judged)] if "act" in judges else []
-        shown = [row for row in rows if row not in UNJUDGED]
-        yield Section(f"{name}: to judge", (*told, _offered(judged)), (_judges(shown, judged),))
+        words = [_judging(judged)] if "act" in judges else []
+        able = [row for row in rows if row not in UNJUDGED]
+        yield Section(f"{name}: to judge", (*words, _offered(judged)), (_judges(able, judged),))
 
 
 def crossed(changes: Changes, *, least: float = -1.0) -> tuple[float, float, float]:
@@ -339,9 +339,9 @@ def _offered(judged: Sequence[Line]) -> str:
     return (
         f"Of the alternatives {100 * share:.0f} % are admissible. Whoever could tell that, and "
         f"tossed a coin for these pairs, would be right in {1 - share / 2:.3f}: what a judge "
-        "knows beyond that, its accuracy on these pairs says. Named freely: the share of its "
-        "answers to 48 held-out prompts, at the end of a critique stage, that name the expert's "
-        "action. Held-out tasks are new, most of their goals and rooms are not."
+        "knows beyond that, its accuracy on these pairs says. Named freely: of the answers to "
+        "held-out prompts at the end of a critique stage, those that can be read, the share that "
+        "names the expert's action. Held-out tasks are new, most of their goals and rooms are not."
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 HELD_OUT = 0.25  # of the tasks, in all recipes
 ROWS = ("il", "act+il", "il+rl", "act+il+rl")
 """Of the paper's rows those that are run in every world; the base is evaluated besides."""
+UNJUDGED = ("il+env-rl", "act+il+env-rl")
+"""Rows whose models have played all tasks, those held out for judges among them."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class World:
     share: float = 1.0
     judged: int | None = None
 
-    def evaluations(self) -> list[dict[str, Any]]:
-        """How a row is evaluated, as a pipeline takes it."""
-        played = [
+    def played(self) -> list[dict[str, Any]]:
+        """How a row is evaluated by play, as a pipeline takes it."""
+        return [
             {
                 "config": "nano_evaluate.yaml", "policy": "scored:{model}", "env": self.env,
                 "env_kwargs": self.env_kwargs, "split": split, "limit": tasks,
@@ -56,12 +58,16 @@ class World:
             }
             for split, tasks in self.splits.items()
         ]  # fmt: skip
-        judged = {
+
+    def judging(self) -> list[dict[str, Any]]:
+        """How it is evaluated as a judge, if it is."""
+        if self.judged == 0:
+            return []
+        return [{
             "stage": "judge", "pairs": "{data}/pairs", "history": 2,
             "validation_share": HELD_OUT,
             **({"max_pairs": self.judged} if self.judged else {}),
-        }  # fmt: skip
-        return played if self.judged == 0 else [*played, judged]
+        }]  # fmt: skip
 
 
 _ALFWORLD = ("alfworld-ood", "alfworld-id")

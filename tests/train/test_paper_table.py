@@ -40,10 +40,12 @@ PROMPTS = 1920  # of a stage
 def steps_of(world: str, folder: Path, *rows: str) -> list[Step]:
     for kind in MADE:
         (folder / kind).write_bytes(b"what lies there is not read yet")
-    path = folder / "pipeline.yaml"
-    told = planned(WORLDS[world], range(5), rows, 986)
-    path.write_text(yaml.safe_dump(told, sort_keys=False))
-    return steps([read(str(path), [f"data={folder}"], str(folder / "out"))])
+    found = []
+    for name, told in planned(WORLDS[world], range(5), rows, 986).items():
+        path = folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(told, sort_keys=False))
+        found.append(read(str(path), [f"data={folder}"], str(folder / "out")))
+    return steps(found)
 
 
 def test_in_houses_every_row_is_run_and_no_pilot_was(tmp_path: Path) -> None:
@@ -56,6 +58,8 @@ def test_in_houses_every_row_is_run_and_no_pilot_was(tmp_path: Path) -> None:
     trained = [step for step in found if not step.row]
     assert len(trained) == 28 * 5
     assert {step.options["seed"] for step in trained} == {*range(5)}
+    judged = {step.row for step in found if step.stage == "judge"}
+    assert rows - judged == {"il+env-rl", "act+il+env-rl"}  # which have played all tasks
     games = '{"seed_of_games": 7}'
     played = [step for step in found if step.stage in ("evaluate", "env-rl")]
     assert {step.options["env_kwargs"] for step in played} == {games}
@@ -131,8 +135,11 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     def ended(*steps: Step) -> list[Step]:
         for step in steps:
             (tmp_path / f"steps/{step.id}.json").write_text(
-                json.dumps({"done": True, "command": f"python {tmp_path}"})
-            )
+                json.dumps({
+                    "done": True, "command": f"python {tmp_path}", "stage": step.stage,
+                    "inputs": step.inputs,
+                })
+            )  # fmt: skip
         return [*steps]
 
     (tmp_path / "steps").mkdir()
@@ -153,6 +160,10 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
         keep(first, tmp_path, tmp_path / "results", "houses", {"pairs": {}})
     keep([], tmp_path, tmp_path / "results", "webshop", {"pairs": {}})
     assert json.loads((tmp_path / "results/data.json").read_text())["houses"] == data
+    (options := first[0].options).update(learning_rate=0.5)  # and seed 1 is as it was
+    with pytest.raises(ResultMismatch, match="il, test: seeds 0 and 1 were not trained"):
+        keep(first, tmp_path, tmp_path / "results", "houses", data)
+    options.pop("learning_rate")
     verdicts = [["pair 1", "task 1", True, False]]
     judged = {"verdicts": verdicts, "no_state_verdicts": verdicts, "text_accuracy": 0.5,
               "above_floor": False}  # fmt: skip
