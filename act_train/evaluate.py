@@ -56,6 +56,10 @@ def run(arguments: EvaluateArguments) -> dict[str, Any]:
         ``metric: next-action`` :func:`act_train.evaluation.next_action.summary`.
 
     Raises:
+        ModelNotFound: there is no such model.
+        MissingExtra: the policy needs a package that is not installed.
+        RecipeError: an option has a value that cannot be used, or no step limit is set.
+        ReplayMismatch: a stored trajectory does not play as it did.
         ResultMismatch: the file holds the results of another request.
         RunLocked: another process writes to the file.
         SimulatorError: an environment failed repeatedly on one action.

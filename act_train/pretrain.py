@@ -126,19 +126,19 @@ def run(arguments: PretrainArguments) -> dict[str, Any]:
         seed=arguments.seed,
     )  # fmt: skip
     bar = tqdm(total=arguments.steps, initial=first, unit="step", mininterval=2)
-    for step, batch in enumerate(_stream(batches, arguments, first), first + 1):
-        loss = _learn(model, optimizers, batch.to(device), step, arguments)
-        bar.update()
-        last = step == arguments.steps
-        if step % arguments.probe_steps == 0 or last:
-            entry = {"step": step, "train_loss": loss.item(), **measure(model, probes)}
-            log.append(entry)
-            _write_log(folder, log)
-            bar.set_postfix(loss=entry["loss"], action=entry["action"], copy=entry["copy"])
-        if step % arguments.save_steps == 0 or last:
-            falls_after = _falls_after(arguments)
-            _save(folder, model, optimizers, {"log": log, "step": step, "falls_after": falls_after})
-    bar.close()
+    with bar, contextlib.closing(corpus):  # which is opened in this process where no worker plays
+        for step, batch in enumerate(_stream(batches, arguments, first), first + 1):
+            loss = _learn(model, optimizers, batch.to(device), step, arguments)
+            bar.update()
+            last = step == arguments.steps
+            if step % arguments.probe_steps == 0 or last:
+                entry = {"step": step, "train_loss": loss.item(), **measure(model, probes)}
+                log.append(entry)
+                _write_log(folder, log)
+                bar.set_postfix(loss=entry["loss"], action=entry["action"], copy=entry["copy"])
+            if step % arguments.save_steps == 0 or last:
+                state = {"log": log, "step": step, "schedule": _schedule(arguments)}
+                _save(folder, model, optimizers, state)
     return _finish(folder, model, tokenizer, log)
 
 
@@ -179,6 +179,11 @@ def _rate(step: int, arguments: PretrainArguments) -> float:
 def _falls_after(arguments: PretrainArguments) -> int:
     """The last step with the peak learning rate."""
     return arguments.steps - round(arguments.decay * arguments.steps)
+
+
+def _schedule(arguments: PretrainArguments) -> tuple[int, int]:
+    """The steps between which the learning rate falls."""
+    return _falls_after(arguments), arguments.steps
 
 
 def _optimizers(
@@ -278,12 +283,12 @@ def _resume(
     if not path.is_file():
         return 0, []
     state = torch.load(path, map_location=device)
-    step, then, now = state["step"], state["falls_after"], _falls_after(arguments)
-    if then != now and step > min(then, now):
+    step, then, now = state["step"], state["schedule"], _schedule(arguments)
+    if then != now and step > min(then[0], now[0]):
         raise RecipeError(
-            f"{path} has {step} steps behind it, and the learning rate falls after step {then} "
-            f"there, {now} now. Steps and decay can only be changed before that. Give the same "
-            "values to go on with it, or choose another out."
+            f"{path} has {step} steps behind it, and the learning rate falls from step {then[0]} "
+            f"to {then[1]} there, from {now[0]} to {now[1]} now. Steps and decay can only be "
+            "changed before that. Give the same values to go on with it, or choose another out."
         )
     model.load_state_dict(state["model"])
     for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):

@@ -170,9 +170,9 @@ def _learning(found: Found) -> Section:
 def _episodes(rows: list[Experiment], examples: int) -> Section:
     text = (
         "One task as two runs played it, step by step; “≠” marks a step that is not the same. Each "
-        "run is set against the first that it can be paired with; shown are the largest gains and "
-        f"losses, at most {examples} of each. Long observations are cut; the result files hold "
-        "them whole."
+        "run is set against the first that it can be paired with (of seeds, the first). Shown "
+        f"are the largest gains and losses, at most {examples} of each. Long observations are cut; "
+        "the result files hold them whole."
     )
     return _section("Wins and losses", [text], comparisons.wins_and_losses(rows, examples))
 

@@ -182,7 +182,7 @@ STAGES = {
         words=True,
     ),
     "demo": Stage(
-        "run all of it on ScienceWorld with a tiny model, and write a report",
+        "run all of it in generated houses with a small model, and write a report",
         "demo",
         (DemoArguments,),
     ),

@@ -125,6 +125,7 @@ class EvaluateArguments:
             raise RecipeError(
                 f"states={self.states} is for metric: next-action alone. Set limit: TASKS instead."
             )
+        at_least(0, history=self.history)
         for name in ("step_limit", "envs", "states"):
             if (number := getattr(self, name)) is not None:
                 at_least(1, **{name: number})

@@ -61,7 +61,10 @@ class PairArguments:
     )
     history: int = option(2, "Past turns in the prompt.")
     validation_share: float = option(0.1, "Share of the tasks held out; all their pairs are.")
-    max_pairs: int | None = option(None, "Take at most so many training pairs, spread evenly.")
+    max_pairs: int | None = option(
+        None,
+        "Train on at most so many pairs, spread evenly; of candidates above 2, questions.",
+    )
     allow_split: list[str] = field(
         default_factory=list,
         metadata={"help": "Splits besides train that the data may hold; never a test split."},

@@ -43,7 +43,7 @@ def find_player(arguments: EvaluateArguments, env: TextEnv) -> Player:
         return _scored(target, arguments)
     if spec == RandomAdmissible.name:
         _check_unused(arguments)
-    if arguments.repeat_penalty:
+    if arguments.repeat_penalty is not None:
         raise RecipeError(
             f"repeat_penalty={arguments.repeat_penalty} is of no use to {spec!r}. "
             "Leave it out, or take scored:PATH_OR_HUB_ID."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from act_train.reporting.figures import curves, running_mean
@@ -26,11 +27,22 @@ def learning_curves(found: Sequence[Training]) -> list[Figure]:
     for stage in stages:
         own = [one for one in found if one.stage == stage]
         for key, title in _QUANTITIES.items():
-            series = {one.label: one.curve(key) for one in own}
+            series = {label: one.curve(key) for label, one in zip(_labels(own), own, strict=True)}
             series = {label: points for label, points in series.items() if len(points) > 1}
             if series:
                 drawn.append(_figure(f"{stage}: {title}", f"curve-{len(drawn)}", series))
     return drawn
+
+
+def _labels(found: Sequence[Training]) -> list[str]:
+    """A label of each, numbered where several have one, such as seeds of a row."""
+    labels = [one.label for one in found]
+    seen: Counter[str] = Counter()
+    numbered = []
+    for label in labels:
+        seen[label] += 1
+        numbered.append(f"{label} ({seen[label]})" if labels.count(label) > 1 else label)
+    return numbered
 
 
 def _figure(caption: str, name: str, series: dict[str, list[tuple[float, float]]]) -> Figure:

@@ -97,7 +97,7 @@ def _look(path: Path, name: str) -> Iterator[Result | Judgement | Training]:
                 yield Result(label, file, tuple(read_results(file)))
         elif (
             file.suffix == ".json"
-            and not (file.parent / "config.json").exists()
+            and (file == path or not (file.parent / "config.json").exists())
             and (found := read_judgement(label, file, named=file == path))
         ):
             yield found

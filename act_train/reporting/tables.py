@@ -58,7 +58,7 @@ def task_lists(found: Iterable[Experiment]) -> dict[str, list[Experiment]]:
         words.append(f"task list {request['task_list']}")
         if one.first.kind == NEXT_ACTION:
             words.append("next action at the expert's states")
-        elif cap := request.get("step_limit"):
+        elif isinstance(cap := request.get("step_limit"), int):  # else the environment's own
             words.append(f"at most {cap} actions")
         lists.setdefault(", ".join(words), []).append(one)
     return lists

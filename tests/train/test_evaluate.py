@@ -377,6 +377,10 @@ def test_mistakes_are_told_before_anything_is_played(tmp_path: Path) -> None:
         arguments(tmp_path / "a.jsonl", states=5)
     with pytest.raises(RecipeError, match=r"repeat_penalty=-1\.0 must not be negative"):
         arguments(tmp_path / "a.jsonl", policy="scored:act-nano", repeat_penalty=-1.0)
+    with pytest.raises(RecipeError, match="history=-1 must be at least 0"):
+        arguments(tmp_path / "a.jsonl", history=-1)
+    with pytest.raises(RecipeError, match=r"repeat_penalty=0\.0 is of no use"):
+        evaluate.run(arguments(tmp_path / "a.jsonl", policy="openai:x", repeat_penalty=0.0))
     with pytest.raises(RecipeError, match="envs=0"):
         arguments(tmp_path / "a.jsonl", envs=0)
     with pytest.raises(RecipeError, match="'next-action'"):

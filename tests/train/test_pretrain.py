@@ -217,7 +217,7 @@ pretrain.run(PretrainArguments(out={str(killed)!r}, **{ {**SMALL, "workers": 1}!
     with pytest.raises(RecipeError, match=r"learning_rate is 0\.01 there, 0\.5 now"):
         pretrain.run(PretrainArguments(out=str(killed), **{**SMALL, "learning_rate": 0.5}))
     # Saved after step 2, while the learning rate still stood: it may fall later, but not earlier.
-    with pytest.raises(RecipeError, match="falls after step 4 there, 1 now"):
+    with pytest.raises(RecipeError, match="falls from step 4 to 6 there, from 1 to 6 now"):
         pretrain.run(PretrainArguments(out=str(killed), **{**SMALL, "decay": 0.9}))
     pretrain.run(PretrainArguments(out=str(killed), **SMALL))
     with pytest.raises(RecipeError, match="has 6 steps behind it"):

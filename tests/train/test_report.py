@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -223,6 +224,9 @@ def test_other_worlds_are_not_paired_and_other_limits_are_said(
     assert "env\\_kwargs is {} in the first and {'rooms': 9} in the second" in text
     assert "(world against" not in text
     assert comparisons.unpaired(experiments(find([str(expert), str(limit)], ()).results)) is None
+    default = doctored(tmp_path / "own.jsonl", expert, lambda line: {"step_limit": "default"})
+    assert "at most" not in written(tmp_path / "own", default)[1]
+    assert "at most 9 actions" in written(tmp_path / "nine", limit)[1]
 
 
 def test_one_run_is_not_taken_for_two(played: Path, tmp_path: Path) -> None:
@@ -401,6 +405,22 @@ def test_judges_and_learning_curves(trained: Path, judged: Path, tmp_path: Path)
     assert row(text, "judge | 4")[2:] == ["80.0 \\[70.0, 90.0\\]", "60.0", "50.0"]
     assert row(text.split("critique: mean reward")[1], "act") == ["act", "3", "0.25", "0.75"]
     assert page.count("<svg") == 3  # a diagram, reward, loss
+
+
+def test_seeds_of_a_row_have_a_curve_each(trained: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(trained, tmp_path / "other")
+    _, text = written(tmp_path / "out", f"act={trained}", f"act={other}")
+    curve = text.split("critique: mean reward")[1]
+    assert row(curve, "act (1)")[1:] == row(curve, "act (2)")[1:] == ["3", "0.25", "0.75"]
+
+
+def test_a_judgement_beside_its_model_is_shown_where_it_is_named(
+    judged: Path, tmp_path: Path
+) -> None:
+    (judged.parent / "config.json").write_text("{}")
+    assert find([str(judged)], ()).judgements
+    with pytest.raises(RecipeError, match="nothing to show"):
+        find([str(judged.parent)], ())
 
 
 class Page(HTMLParser):

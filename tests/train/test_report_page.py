@@ -11,14 +11,6 @@ import pytest
 from act_train.reporting import figures, page
 
 
-def test_tables_escape_text_and_set_numbers_right() -> None:
-    shown = str(page.table(("who", "score"), [("<b>&", "0.25"), ("you", "+1")]))
-    assert "&lt;b&gt;&amp;" in shown
-    assert '<td class="n">0.25</td>' in shown
-    assert '<th class="n">score</th>' in shown
-    assert "<th>who</th>" in shown
-
-
 def test_a_template_misses_nothing_and_escapes_everything() -> None:
     with pytest.raises(jinja2.UndefinedError):
         page.render("demo.html", {"title": "x"})
