@@ -16,7 +16,7 @@ from typing import Annotated
 import tyro
 
 from act_data.analysis.noise import READINGS
-from act_data.analysis.table import printable
+from act_data.analysis.table import aligned, printable
 from act_data.storage.holdings import find_rows
 from act_data.storage.tables import read_pairs
 from act_data.types import ContrastPair, Verification
@@ -173,6 +173,4 @@ def _verdict(pair: ContrastPair, reading: str) -> str:
 
 def _table(counts: Mapping[str, int]) -> list[str]:
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    named = [(printable(name), number) for name, number in ordered]
-    width = max(len(name) for name, _ in named)
-    return [f"  {name.ljust(width)}  {number:,}" for name, number in named]
+    return [f"  {line}" for line in aligned([(k, f"{n:,}") for k, n in ordered], gap="  ")]

@@ -18,7 +18,7 @@ import tyro
 
 from act_data.analysis.alike import WORDING, wording
 from act_data.analysis.noise import READINGS
-from act_data.analysis.table import printable
+from act_data.analysis.table import aligned
 from act_data.storage.files import write_json
 from act_data.storage.holdings import Holding, find_rows
 from act_data.storage.tables import stream
@@ -200,10 +200,4 @@ def _told(kind: str, figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Indented lines: the first column to the left, numbers to the right."""
-    rows = [(printable(row[0]), *row[1:]) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in rows
-    ]
+    return [f"  {line}" for line in aligned(rows, gap="  ")]

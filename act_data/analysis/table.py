@@ -13,12 +13,17 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
-def aligned(lines: Iterable[Sequence[str]]) -> list[str]:
-    """Cells in columns: the first to the left, the others to the right."""
+def aligned(lines: Iterable[Sequence[str]], gap: str = " ") -> list[str]:
+    """Cells in columns: the first to the left, the others to the right.
+
+    Args:
+        lines: as many cells in each.
+        gap: between columns.
+    """
     lines = [[*map(printable, line)] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
-        " ".join(
+        gap.join(
             cell.rjust(width) if at else cell.ljust(width)
             for at, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
