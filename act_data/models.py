@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,23 @@ def find_model(path: str, revision: str | None) -> tuple[Path, str]:
         ModelNotFound: there is no model there, or it cannot be had.
         UnknownArgument: a folder was given with a revision.
     """
+    return _found(path, revision, _CONTENT)
+
+
+def model_revision(path: str, revision: str | None) -> str:
+    """The name of a model's content, as :func:`find_model` gives it; no weights are fetched.
+
+    Args:
+        path: as there.
+        revision: as there.
+
+    Raises:
+        ModelNotFound, UnknownArgument: as there.
+    """
+    return _found(path, revision, ("config.json",))[1]
+
+
+def _found(path: str, revision: str | None, patterns: Sequence[str]) -> tuple[Path, str]:
     folder = packaged(path)
     if folder.is_dir():
         if revision is not None:
@@ -133,7 +151,7 @@ def find_model(path: str, revision: str | None) -> tuple[Path, str]:
         raise ModelNotFound(
             f"{path} is neither a folder nor the id of a model on the Hub (owner/name)."
         )
-    return _download(path, revision)
+    return _download(path, revision, patterns)
 
 
 def packaged(path: str) -> Path:
@@ -176,7 +194,7 @@ def content_hash(folder: Path) -> str:
     return f"sha256:{total.hexdigest()[:40]}"
 
 
-def _download(repo: str, revision: str | None) -> tuple[Path, str]:
+def _download(repo: str, revision: str | None, patterns: Sequence[str]) -> tuple[Path, str]:
     """The snapshot of a model on the Hub; its folder is named by the commit."""
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -184,7 +202,7 @@ def _download(repo: str, revision: str | None) -> tuple[Path, str]:
     try:
         folder = Path(
             huggingface_hub.snapshot_download(
-                repo, revision=revision, allow_patterns=list(_CONTENT)
+                repo, revision=revision, allow_patterns=list(patterns)
             )
         )
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from act_data.loading import BUILTIN, commit_of
-from act_data.models import find_model, split_revision
+from act_data.models import model_revision, split_revision
 from act_data.prompts import PROMPT_VERSION
 from act_data.runs.run import digest
 from act_envs.errors import nearest
@@ -188,7 +188,7 @@ def _lying(where: str, key: str, value: Any, options: Told) -> Any:
     scheme, colon, target = value.rpartition(":") if player else ("", "", value)
     if key in _MODELS and (key == "model" or scheme in ("transformers", "scored", "vllm")):
         name, revision = split_revision(target)
-        return f"{scheme}{colon}{find_model(name, options.get('revision') or revision)[1]}"
+        return f"{scheme}{colon}{model_revision(name, options.get('revision') or revision)}"
     path = Path(target).expanduser()
     if path.exists():
         return f"{scheme}{colon}{_content(path)}"

@@ -282,6 +282,23 @@ def test_a_hub_model_is_named_by_its_commit(
     assert asked == [("someone/tiny", "v1")]
 
 
+def test_a_commit_is_told_before_weights_are_fetched(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[list[str]] = []
+
+    def snapshot_download(repo: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        wanted.append(allow_patterns)
+        return f"/somewhere/{COMMIT}"
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    assert models.model_revision("someone/tiny", "v1") == COMMIT
+    assert wanted == [["config.json"]]
+    assert models.model_revision(str(model_folder), None) == models.find_model(
+        str(model_folder), None
+    )[1]  # fmt: skip
+
+
 def test_a_hub_model_that_cannot_be_had(monkeypatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelNotFound, match=r"no folder 'someone/nothing'.*at 'v1'"):
