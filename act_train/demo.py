@@ -187,12 +187,15 @@ def _code() -> str:
 def _quiet() -> None:
     """Keep the libraries' notes for developers off the newcomer's terminal."""
     import datasets
+    import torch
     from transformers.utils import logging as transformers_logging
 
     # Of tokenising, loading and saving, milliseconds each; the training bars stay.
     datasets.disable_progress_bars()
     transformers_logging.disable_progress_bar()
     os.environ.setdefault("DS_ACCELERATOR", "cpu")  # as the recipes; DeepSpeed warns of it else
+    if "OMP_NUM_THREADS" not in os.environ:  # more cost a model this small more than they do
+        torch.set_num_threads(1)
     warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|accelerate|datasets)\b")
     for name in ("transformers", "trl", "accelerate", "datasets", "torch"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -61,7 +61,7 @@ def done_by_workers(
     crew: list[_Worker] = []
     try:
         for _ in range(workers):
-            crew.append(_Worker(request))
+            crew.append(_Worker(request, workers))
         for worker in crew:  # which may wait until it can take the part, while the others start
             worker.give(next(parts, None))
         while crew:
@@ -78,7 +78,7 @@ def done_by_workers(
                     deaths[part.index] += 1
                     if deaths[part.index] == _LIVES:
                         raise _died(how, part) from None
-                    crew.append(_Worker(request))
+                    crew.append(_Worker(request, workers))
                     crew[-1].give(part)
                     continue
                 match answer:
@@ -123,13 +123,13 @@ class _Worker:
         counted: how many of the part's items it has told of.
     """
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, workers: int) -> None:
         self.part: Part | None = None
         self.counted = 0
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_main, args=(theirs, request, os.getpid()), daemon=True
+            target=_main, args=(theirs, request, workers, os.getpid()), daemon=True
         )
         # Ctrl-C is for this process. A worker starts with it blocked, until it can ignore it. What
         # multiprocessing starts before its first process unblocks it, and is started here for that.
@@ -190,8 +190,12 @@ def _died(how: str, part: Part) -> WorkerDied:
 # -- in the worker -------------------------------------------------------------------------------
 
 
-def _main(pipe: Connection, request: bytes, parent: int) -> None:
+def _main(pipe: Connection, request: bytes, workers: int, parent: int) -> None:
     """Do parts until there are no more, or the parent is gone."""
+    # Read when a model's libraries are loaded, with the request. Each worker would take a thread
+    # for every core, and most of the time wait for the threads of the others.
+    cores = len(os.sched_getaffinity(0))
+    os.environ.setdefault("OMP_NUM_THREADS", f"{max(1, cores // workers)}")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     signal.signal(signal.SIGTERM, _leave)

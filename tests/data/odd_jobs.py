@@ -36,7 +36,8 @@ class OddJob:
 
     @contextmanager
     def open(self) -> Iterator[Callable[[int], Result]]:
-        (self.diary / f"opened-{os.getpid()}").touch()
+        threads = os.environ.get("OMP_NUM_THREADS", "")
+        (self.diary / f"opened-{os.getpid()}").write_text(threads)
         try:
             yield self._work
         finally:

@@ -69,6 +69,20 @@ def test_each_worker_opens_the_job_once_and_closes_it(tmp_path: Path, odd_job) -
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.parametrize("told", ["", "3"])
+def test_workers_share_the_cores(
+    told: str, tmp_path: Path, odd_job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with threads for all of them would be many times slower."""
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if told:
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+    job = odd_job()
+    _run(tmp_path / "out").execute(job, workers=2)
+    found = {path.read_text() for path in job.diary.glob("opened-*")}
+    assert found == {told or f"{max(1, len(os.sched_getaffinity(0)) // 2)}"}
+
+
 def test_a_part_whose_worker_dies_is_done_again(tmp_path: Path, odd_job, digests, capsys) -> None:
     _run(tmp_path / "whole").execute(odd_job())
     job = odd_job(fatal=3, deaths=1)
