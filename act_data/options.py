@@ -16,7 +16,7 @@ from typing import Any
 from act_data.errors import ForbiddenSplit
 from act_data.policies.base import Policy, make_policy
 from act_data.runs.run import Job, Run, digest
-from act_data.splits import TRAIN, check_split, withheld
+from act_data.splits import TRAIN, WITHHELD, check_split, withheld
 from act_envs import TextEnv
 from act_envs.errors import UnknownArgument, UnknownTask, nearest
 from act_envs.types import Task
@@ -170,25 +170,27 @@ class TaskOptions(EnvOptions):
             UnknownArgument: the limit is none.
             UnknownTask: the split has none of a name.
         """
-        limit, found = positive(self.limit), select(env.tasks(), self.tasks)
-        for split in sorted({task.split for task in found[:limit]}):  # a panel mixes them
-            check_split(split, self.allow_split)
+        limit, listed = positive(self.limit), env.tasks()
+        found = select(listed, self.tasks)
+        self._check_splits(found[:limit])
         is_withheld = withheld(env, self.allow_split)
-        tasks = [task for task in found if not is_withheld(task)]
-        out = len(found) - len(tasks)
-        if out and (not tasks or any(t.task_id in self.tasks and is_withheld(t) for t in found)):
-            raise ForbiddenSplit(
-                f"{out} of the {len(found)} tasks are in panels that results are reported on, or "
-                "were made from what is, and never enter training data. Name others."
-            )
-        if out:
-            logger.warning(
-                "%d of %d tasks are left out: they are in panels that results are reported on, or "
-                "were made from what is.", out, len(found),
-            )  # fmt: skip
-        for split in sorted({task.split for task in tasks[:limit]}):
+        if not any(map(is_withheld, found)):
+            return found[:limit]
+        free = [task for task in listed if not is_withheld(task)]
+        named = [t.task_id for t in found if t.task_id in self.tasks and is_withheld(t)]
+        none_left = {task.kind for task in found} - {task.kind for task in free}
+        named += [f"all of kind {kind}" for kind in sorted(none_left) if self.tasks or not free]
+        if named:
+            raise ForbiddenSplit(f"{named[0]}: {WITHHELD}. Name others.")
+        out = len(listed) - len(free)
+        logger.warning("%d of %d tasks are left out: %s.", out, len(listed), WITHHELD)
+        tasks = select(free, self.tasks)[:limit]
+        self._check_splits(tasks)
+        return tasks
+
+    def _check_splits(self, tasks: Sequence[Task]) -> None:
+        for split in sorted({task.split for task in tasks}):  # a panel mixes official ones
             check_split(split, self.allow_split)
-        return tasks[:limit]
 
 
 def select(tasks: Sequence[Task], wanted: Sequence[str]) -> list[Task]:

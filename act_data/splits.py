@@ -15,6 +15,11 @@ from act_envs.types import Task
 TRAIN = "train"
 _EVALUATION = ("test", "valid", "seen", "unseen", "ood")
 """How names of splits that are reported on begin."""
+WITHHELD = (
+    "in a list that results are reported on, or made from what one of these is (those of dev may "
+    "be allowed: --allow-split dev)"
+)
+"""Why tasks are, in words."""
 
 
 def check_split(split: str, allowed: Sequence[str]) -> None:
@@ -50,6 +55,8 @@ def withheld(env: TextEnv, allowed: Sequence[str]) -> Callable[[Task], bool]:
     Args:
         env: whose panels are looked at.
         allowed: splits that the user named; panels that stand for them are not looked at.
+
+    A panel that stands for no split (ScienceWorld's ``agentgym``) withholds nothing.
     """
     ids: set[str] = set()
     origins: set[str] = set()

@@ -103,6 +103,7 @@ def release(config: Release, say: Callable[[str], object] = lambda _line: None) 
         planned(Collect(**ingredient.collect, out=config.out))
         for mining in ingredient.minings:
             check_policy(mining.mine.get("policy", Mine.policy))
+            check_policy(mining.verify.get("policy", Verify.policy))
     steps = [*_steps(recipe, config)]
     request = {"command": "release", **asdict(recipe)}
     summaries: list[dict[str, Any]] = []

@@ -19,7 +19,7 @@ import gymnasium as gym
 from act_data.errors import ForbiddenSplit
 from act_data.records.record import Record, Seen
 from act_data.rollout import as_trajectory, text_env
-from act_data.splits import check_split
+from act_data.splits import WITHHELD, check_split
 from act_data.types import Trajectory, Transition
 from act_envs.errors import AssetsNotFound, UnknownTask
 from act_envs.types import Task
@@ -128,7 +128,7 @@ def replayed(
     except ForbiddenSplit as error:
         raise Rejected("forbidden_split", detail=str(error)) from error
     if is_withheld(inner.snapshot().task):
-        raise Rejected("forbidden_split", detail="in a panel that results are reported on")
+        raise Rejected("forbidden_split", detail=WITHHELD)
     goal = info["goal"]
     transitions: list[Transition] = []
     for step, recorded in enumerate(record.actions):

@@ -54,7 +54,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             error.filename = str(path if path.parent.is_dir() else path.parent)
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):  # told already
+            partial.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # the new name, too, must survive a power cut

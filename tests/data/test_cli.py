@@ -95,6 +95,9 @@ def test_a_file_that_cannot_be_written_is_told_in_words(
     assert main(["stats", str(slow["mine"][1]), "--json", str(path)]) == 2
     said = f"error: {path.parent} does not exist. Give the path of what is there.\n"
     assert capsys.readouterr().err == said
+    path.parent.write_text("")
+    assert main(["stats", str(slow["mine"][1]), "--json", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {path.parent} leads through a file")
 
 
 def test_ctrl_c_says_how_to_go_on(slow, tmp_path: Path, digests) -> None:

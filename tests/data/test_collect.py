@@ -83,18 +83,20 @@ def test_tasks_of_panels_that_results_are_reported_on_are_left_out(
 
     monkeypatch.setattr(ToySimulator, "panels", tuple(panels))
     monkeypatch.setattr(ToySimulator, "tasks", tasks)
-    wanted = ("fetch:8",)
+    wanted = ("fetch:4",)
     _collect(tmp_path / "a", tasks=wanted, limit=3)
     assert [row.task_id for row in read_trajectories(tmp_path / "a")] == [
         "fetch/4", "fetch/6", "fetch/7",
     ]  # fmt: skip
-    assert "5 of 8 tasks are left out" in caplog.text
+    assert "5 of 200 tasks are left out" in caplog.text
     _collect(tmp_path / "b", tasks=wanted, allow_split=("dev",))  # the panel that stands for it
     found = [row.task_id for row in read_trajectories(tmp_path / "b")]
-    assert found == ["fetch/2", "fetch/3", "fetch/4", "fetch/6", "fetch/7"]
-    for refused in (("fetch/1", "fetch/6"), ("fetch:2",)):  # by name, and all of them
-        with pytest.raises(ForbiddenSplit, match="panels that results are reported on"):
-            _collect(tmp_path / "c", tasks=refused)
+    assert found == ["fetch/2", "fetch/3", "fetch/4", "fetch/6"]
+    with pytest.raises(ForbiddenSplit, match="fetch/1: in a list that results are reported on"):
+        _collect(tmp_path / "c", tasks=("fetch/1", "fetch/6"))
+    panels["paper-test"] = slice(0, 100)
+    with pytest.raises(ForbiddenSplit, match="all of kind fetch: in a list"):
+        _collect(tmp_path / "c", tasks=("fetch:2", "feed:2"))
     assert not (tmp_path / "c").exists()
 
 

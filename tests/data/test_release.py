@@ -169,6 +169,7 @@ def test_what_cannot_be_released(tmp_path: Path, options: dict[str, Any], messag
     ("before", "after", "message"),
     [
         ("policy: hard-negative", "policy: hard-negatives", "Did you mean 'hard-negative'"),
+        ("{informed: false}", "{rollouts: 1, policy: hard}", "hard-negative"),
         ("env: ACT/Toy-v0, ", "env: ACT/Toyy-v0, ", "Toyy"),
         ("limit: 8", "limit: 8, expert: sripted", "Did you mean 'scripted'"),
         ("limit: 8", "limit: 8, split: dev", "--allow-split dev"),
