@@ -135,12 +135,7 @@ class TextEnv(gym.Env[str, str]):
                 full = [name for name in (*self.splits, *self.panels) if self.count(name)]
                 raise UnknownSplit(f"split {self.split!r} has no tasks here. {nearest('', full)}")
             task = tasks[int(self.np_random.integers(len(tasks)))]
-        limit = self._step_limit
-        if isinstance(limit, Mapping) and task.kind not in limit:  # a task that was given
-            raise UnknownArgument(
-                f"step_limit has no number for tasks of kind {task.kind!r:.80}, and "
-                f"{task.task_id!r:.80} is one. {nearest(task.kind, limit)}"
-            )
+        self._check_kind(task)
         # Whatever goes wrong in the simulator, the episode before must not seem to go on.
         self._task = None
         outcome = self._simulator.start(task)
@@ -391,6 +386,7 @@ class TextEnv(gym.Env[str, str]):
 
         Raises:
             SnapshotMismatch: it belongs to another kind of environment.
+            UnknownArgument: ``step_limit`` has no number for the kind of its task.
         """
         self._check_open()
         if not isinstance(snapshot, Snapshot):
@@ -402,6 +398,7 @@ class TextEnv(gym.Env[str, str]):
                 f"the snapshot comes from {snapshot.origin!r}, this environment is "
                 f"{self._simulator.name!r}. Make the environment with the same arguments."
             )
+        self._check_kind(snapshot.task)
         self._task = None
         self._simulator.restore(snapshot.task, snapshot.state)
         self._task, self._outcome = snapshot.task, snapshot.outcome
@@ -502,6 +499,15 @@ class TextEnv(gym.Env[str, str]):
                     "Give one for every kind, since a task of any kind can be named."
                 )
         return limit
+
+    def _check_kind(self, task: Task) -> None:
+        """Refuse a task that was given, and of a kind that no task of the splits has."""
+        limit = self._step_limit
+        if isinstance(limit, Mapping) and task.kind not in limit:
+            raise UnknownArgument(
+                f"step_limit has no number for tasks of kind {task.kind!r:.80}, and "
+                f"{task.task_id!r:.80} is one. {nearest(task.kind, limit)}"
+            )
 
     def _check_open(self) -> None:
         if self._closed:

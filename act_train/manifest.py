@@ -28,7 +28,8 @@ from act_train.rows import Row, fingerprint
 _LIBRARIES = ("torch", "transformers", "trl", "datasets", "accelerate", "tokenizers", "peft")
 ELSEWHERE = ("output_dir", "logging_dir", "resume_from_checkpoint")  # where, not what
 _WATCHING = ("save_", "logging_", "log_", "eval_", "hub_", "push_to_hub", "trackio_")
-_CHOOSING = ("save_", "eval_")  # with load_best_model_at_end: when what may be kept is measured
+# With load_best_model_at_end: when what may be kept is saved and measured.
+_CHOOSING = ("eval_strategy", "eval_steps", "eval_delay", "save_strategy", "save_steps")
 _AROUND = ("report_to", "run_name", "project", "disable_tqdm", "local_rank")
 # "weights" and "data" say what lies there.
 _PATHS = ("model", "pairs", "trajectories", "reflections")
@@ -91,7 +92,7 @@ def watches(option: str, told: Mapping[str, Any]) -> bool:
         option: of transformers' ``TrainingArguments``.
         told: all options of the run.
     """
-    if told.get("load_best_model_at_end") and option.startswith(_CHOOSING):
+    if told.get("load_best_model_at_end") and option in _CHOOSING:
         return False
     return option in _AROUND or option.startswith(_WATCHING)
 

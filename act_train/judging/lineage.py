@@ -7,13 +7,15 @@ on. A model from the Hub has no manifest: nothing is known of it.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import gymnasium as gym
 
 from act_data.models import packaged
 from act_data.options import TaskOptions
@@ -78,7 +80,7 @@ def played(stages: Iterable[Stage], pairs: Sequence[ContrastPair]) -> set[str]:
         if name in tasks:
             try:
                 found |= tasks[name] & known()
-            except ActError as error:  # its extra or its data are not here
+            except (ActError, gym.error.Error) as error:  # its extra or its data are not here
                 logger.warning("the model was trained on tasks of %s: %s", name, error)
                 found |= tasks[name]
     return found
@@ -108,7 +110,10 @@ def _worlds(stage: Stage) -> Iterator[tuple[str, Callable[[], set[str]]]]:
     for name, about in json.loads(stage.get("worlds", "{}")).items():
         yield name, functools.partial(trained_on, name, about)
     if stage["stage"] == "env-rl":
-        yield stage["env"], functools.partial(_played_by_env_rl, stage)
+        name = stage["env"].rpartition(":")[2]
+        with contextlib.suppress(gym.error.Error):
+            name = gym.spec(name).id  # pairs name it so, with its version
+        yield name, functools.partial(_played_by_env_rl, stage)
 
 
 def _played_by_env_rl(stage: Stage) -> set[str]:
@@ -116,7 +121,8 @@ def _played_by_env_rl(stage: Stage) -> set[str]:
         env=stage["env"], split=stage["split"], tasks=tuple(stage["tasks"]),
         allow_split=tuple(stage["allow_split"]), env_kwargs=stage["env_kwargs"],
     )  # fmt: skip
-    with closing(make_env(options.env, {**options.env_arguments(), "split": options.split})) as env:
+    kwargs = {**options.env_arguments(), "split": options.split}
+    with contextlib.closing(make_env(options.env, kwargs)) as env:
         return {task.task_id for task in options.chosen(text_env(env))}
 
 

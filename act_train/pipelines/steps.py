@@ -132,13 +132,17 @@ def _step(
             )
         return made[name]
 
-    meant = {k: filled(v, lambda name: str(step_of(name).output)) for k, v in options.items()}
     inputs = {
         key: filled(value, lambda name: step_of(name).id)
         if named(value)
         else _lying(f"{pipeline.path}: {title}", key, value, options)
         for key, value in options.items()
         if key in (*_MODELS, *_DATA)
+    }
+    pinned = {key: value for key, value in inputs.items() if _is_hub_dataset(key, options)}
+    meant = {
+        k: filled(v, lambda name: str(step_of(name).output))
+        for k, v in {**options, **pinned}.items()
     }
     shaping = {
         key: value
@@ -189,15 +193,26 @@ def _lying(where: str, key: str, value: Any, options: Told) -> Any:
     if key in _MODELS and (key == "model" or scheme in ("transformers", "scored", "vllm")):
         name, revision = split_revision(target)
         return f"{scheme}{colon}{model_revision(name, options.get('revision') or revision)}"
+    if _is_hub_dataset(key, options):
+        name, revision = split_revision(value)
+        return f"{name}@{commit_of(name, revision)}"
     path = Path(target).expanduser()
     if path.exists():
         return f"{scheme}{colon}{_content(path)}"
-    if key not in _DATA or value == BUILTIN:
-        return value  # a scripted policy, an endpoint
-    if not options.get("split"):
+    if key in _DATA and value != BUILTIN:
         raise RecipeError(f"{where}: {key}: nothing lies at {value}. Collect or mine it first.")
-    name, revision = split_revision(value)
-    return f"{name}@{commit_of(name, revision)}"
+    return value  # a scripted policy, an endpoint, builtin data
+
+
+def _is_hub_dataset(key: str, options: Told) -> bool:
+    value = options[key]
+    return (
+        key in ("pairs", "trajectories")
+        and isinstance(value, str)
+        and bool(options.get("split"))
+        and value != BUILTIN
+        and not Path(value).expanduser().exists()
+    )
 
 
 def _content(path: Path) -> str:

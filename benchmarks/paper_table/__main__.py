@@ -104,10 +104,18 @@ class PaperTable:
         known = steps([read(path, asked.set, asked.out) for path in paths])
         try:
             print(pipeline.words(pipeline.run(asked)))
-        finally:  # what was done before a step failed counts as well
-            if not self.dry_run:
-                keep(known, stages, self.results, self.world, about)
+        except BaseException:  # what was done before a step failed counts as well
+            try:
+                self._keep(known, stages, about)
+            except ActError as error:
+                print(f"error: {error}", file=sys.stderr)
+            raise
+        self._keep(known, stages, about)
         return 0
+
+    def _keep(self, known: Sequence[Step], stages: Path, about: Mapping[str, Any]) -> None:
+        if not self.dry_run:
+            keep(known, stages, self.results, self.world, about)
 
 
 def planned(

@@ -229,6 +229,9 @@ def test_a_given_goal_does_not_choose_its_split() -> None:
     assert limited.reset(options={"goal": {**goal, "category": "fashion"}})
     with pytest.raises(UnknownArgument, match="no number for tasks of kind 'toys'"):
         limited.reset(options={"goal": {**goal, "category": "toys"}})
+    env.reset(options={"goal": {**goal, "category": "toys"}})
+    with pytest.raises(UnknownArgument, match="no number for tasks of kind 'toys'"):
+        limited.restore(env.snapshot())
 
 
 def test_all_goals_of_the_original_can_be_given(real: Path) -> None:

@@ -247,7 +247,12 @@ def test_tasks_that_any_stage_was_trained_on_are_not_held_out(
     played = trained(base, tmp_path / "three", worlds=json.dumps(world))
     with pytest.raises(TrainingData, match=every):
         judged(played, tmp_path / "x.json", pairs=path)
-    env = {"env": pairs[0].env_id, "split": "train", "allow_split": [], "env_kwargs": "{}"}
+    env = {
+        "env": f"act_envs:{pairs[0].env_id}",
+        "split": "train",
+        "allow_split": [],
+        "env_kwargs": "{}",
+    }
     some = held_out[0].task_id
     for tasks in ([], [some]):
         name = f"env-rl {len(tasks)}"

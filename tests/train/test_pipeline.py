@@ -94,14 +94,39 @@ def test_a_step_is_named_by_what_it_is_made_from(told: dict[str, Any], tmp_path:
         assert launched[0].id == first[0].id  # which is not launched
 
 
+def test_when_models_are_kept_counts_where_the_best_of_them_is_taken(
+    told: dict[str, Any], tmp_path: Path
+) -> None:
+    def named(**options: Any) -> str:
+        return made(tmp_path, {**told, "stages": {"base": BASE, "il": {**LEARN, **options}}})[1].id
+
+    best = {"load_best_model_at_end": True}
+    assert named(**best) != named()
+    assert named(**best, save_steps=7) != named(**best)
+    assert named(**best, save_total_limit=7) == named(**best)
+
+
+def test_a_dataset_on_the_hub_is_taken_at_the_commit_that_names_the_step(
+    told: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = {"trajectories": "org/data@v1", "split": "train"}
+    found = []
+    for commit in ("a" * 40, "b" * 40):
+        monkeypatch.setattr(
+            "act_train.pipelines.steps.commit_of", lambda name, revision, c=commit: c
+        )
+        [_, learnt, *_] = made(tmp_path, {**told, "stages": {"base": BASE, "il": {**LEARN, **hub}}})
+        assert learnt.options["trajectories"] == f"org/data@{commit}"
+        found.append(learnt.id)
+    assert found[0] != found[1]
+
+
 @pytest.mark.parametrize(
     ("changed", "same"),
     [
         ({"il": {**LEARN, "learning_rate": 2e-3}}, 1),
         ({"base": {**BASE, "layers": 2}}, 0),
         ({"base": {**BASE, "seed": 5}}, 0),
-        # What says when a model is kept is no way to watch, where the best of these is taken.
-        ({"il": {**LEARN, "load_best_model_at_end": True}}, 1),
     ],
 )
 def test_what_changes_a_step_changes_all_that_come_of_it(

@@ -222,6 +222,8 @@ pretrain.run(PretrainArguments(out={str(killed)!r}, **{ {**SMALL, "workers": 1}!
     pretrain.run(PretrainArguments(out=str(killed), **SMALL))
     with pytest.raises(RecipeError, match="has 6 steps behind it"):
         pretrain.run(PretrainArguments(out=str(killed), **{**SMALL, "steps": 20}))
+    with pytest.raises(RecipeError, match="from step 4 to 6 there, from 4 to 5 now"):
+        pretrain.run(PretrainArguments(out=str(killed), **{**SMALL, "steps": 5, "decay": 0.2}))
     for name in ("model.safetensors", "tokenizer.json", "log.jsonl", "metrics.json"):
         assert (straight / name).read_bytes() == (killed / name).read_bytes(), name
     lines = [json.loads(line) for line in (straight / "log.jsonl").open()]
