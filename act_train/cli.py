@@ -72,7 +72,20 @@ def _run(name: str, options: Sequence[str]) -> Mapping[str, Any]:
         module = importlib.import_module(f"act_train.{stage.module}")
     except ModuleNotFoundError as error:
         raise missing(error) from error
-    return module.run(*arguments)
+    report = module.run(*arguments)
+    _leave_the_others()
+    return report
+
+
+def _leave_the_others() -> None:
+    """Close what joins this process with others of a launch, while the interpreter lives.
+
+    Threads of gloo that still hold tensors when it ends would abort a process whose work is done
+    (https://github.com/pytorch/pytorch/pull/179291).
+    """
+    distributed = sys.modules.get("torch.distributed")  # loading it for this would take seconds
+    if distributed and distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def _spelled_out(options: Sequence[str], operand: str) -> list[str]:

@@ -174,6 +174,17 @@ def test_a_table_leaves_rows_to_the_file(
     assert capsys.readouterr().out == "accuracy     0.5\naccuracy_95  [0.25, 0.75]\n"
 
 
+def test_processes_part_before_they_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else threads of gloo may abort a process when its interpreter ends."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr("act_train.tiny.run", lambda _: {"model": "made"})
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{tmp_path}/others", world_size=1, rank=0
+    )
+    assert main(["tiny", "--out", "o", "--texts", "t"]) == 0
+    assert not torch.distributed.is_initialized()
+
+
 @pytest.mark.parametrize(("after", "environment"), [("| true", {}), ("", {"LC_ALL": "C"})])
 def test_neither_a_closed_pipe_nor_an_ascii_terminal_is_an_error(
     after: str, environment: dict[str, str]

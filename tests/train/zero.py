@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+import torch
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -44,6 +45,7 @@ def main(model: str, out: str) -> None:
         logs["shares"] = getattr(trainer, "shares", None)
     if int(os.environ["RANK"]) == 0:
         Path(out, "logs.json").write_text(json.dumps(logs))
+    torch.distributed.destroy_process_group()  # as act-train does; without it, gloo may abort
 
 
 if __name__ == "__main__":
