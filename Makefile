@@ -1,5 +1,5 @@
 # One command each; every target does its own set-up and is quick the second time.
-#   make demo    the whole method in generated houses with a small model, about ten minutes
+#   make demo    the whole method in generated houses with a small model, about seven minutes
 #   make test    the test suite (REFERENCE=1: the parity tests too; compiles C++ for minutes)
 #   make lint    ruff, pyright, import-linter
 #   make bench   every benchmark, refreshing benchmarks/results/ (QUICK=1: under a minute each)

@@ -1,30 +1,32 @@
 """``act-train demo``: the whole method in generated houses with act-nano-base, and its report.
 
-Every step is a command that a user could type; it is shown, run in this process, and remembered,
-so that a demo that was interrupted goes on where it stopped. One seed of a small model is no
-experiment: see :data:`act_train.demo_report.CAVEATS`.
+Every step is a command that a user could type; it is shown, run, and remembered, so that a demo
+that was interrupted goes on where it stopped. What needs no critique is run beside it, where there
+is a second core. One seed of a small model is no experiment: see
+:data:`act_train.demo_report.CAVEATS`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import os
-import shlex
 import sys
-import time
-import warnings
-from collections.abc import Callable, Sequence
-from importlib.resources import files
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from act_data.models import NANO_BASE
-from act_data.storage.files import write_json
+from act_envs.vector.arguments import processors
 from act_train.arguments.running import DemoArguments
 from act_train.demo_report import HISTORY, write_report
-from act_train.errors import DemoFailed
+from act_train.demo_steps import (
+    SAID,
+    Command,
+    Plan,
+    Steps,
+    beside,
+    covered,
+    quiet,
+    spans,
+)
 
 ENV = "ACT/ALFWorldGen-v0"
 GAMES, STATES = 800, 1600  # games that the expert plays, states at which the base is asked
@@ -36,10 +38,7 @@ MODELS = {
     "imitate": "{out}/imitate",
     "act-imitate": "{out}/act-imitate",
 }
-PLAYING = ("base", "imitate", "act-imitate")
 TASKS = 40  # that each of them plays of each split
-
-Command = tuple[str, ...]
 
 
 def run(arguments: DemoArguments) -> dict[str, Any]:
@@ -52,24 +51,29 @@ def run(arguments: DemoArguments) -> dict[str, Any]:
         DemoFailed: a step failed; it has said why.
     """
     out = Path(arguments.out)
-    _quiet()
-    done = _done(out)
+    quiet()
     plan = commands(out)
-    for number, command in enumerate(plan, 1):
-        line = shlex.join(command)
-        sys.stderr.write(f"\n\x1b[1m[{number}/{len(plan)}]\x1b[0m $ {line}\n")
-        if line in done and _output(command).exists():
-            sys.stderr.write(f"done before ({done[line]:.0f} s)\n")
-            continue
-        start = time.perf_counter()
-        _execute(command)
-        done[line] = round(time.perf_counter() - start, 1)
-        write_json(out / "demo.json", {"code": _code(), "seconds": done})
-    report = write_report(out, {line: done[line] for line in map(shlex.join, plan)})
-    return {"report": str(report.resolve()), "seconds": sum(done.values())}
+    steps = Steps(plan, out, sys.stderr)
+    steps.run(plan.first)
+    if processors() > 1 and steps.left(plan.beside):
+        sys.stderr.write(f"\nFrom here on another core works as well: {out / SAID}\n")
+        with beside(partial(_run_beside, out), out) as wait:
+            steps.run(plan.then)
+            wait()
+    else:
+        steps.run([*plan.then, *plan.beside])
+    times = spans(plan, out)
+    seconds = round(covered(times))
+    durations = {line: times[line][1] - times[line][0] for line in plan.lines}
+    return {"report": str(write_report(out, seconds, durations).resolve()), "seconds": seconds}
 
 
-def commands(out: Path) -> list[Command]:
+def _run_beside(out: Path, terminal: TextIO) -> None:
+    plan = commands(out)
+    Steps(plan, out, terminal, beside=True).run(plan.beside)
+
+
+def commands(out: Path) -> Plan:
     """The steps, as the commands that do them."""
 
     def model(name: str) -> str:
@@ -89,14 +93,17 @@ def commands(out: Path) -> list[Command]:
             "--split", "test", "--history", f"{HISTORY}", "--output", f"{out}/judge/{name}.json",
         )  # fmt: skip
 
-    def play(split: str, name: str) -> Command:
-        return (
-            "act-train", "evaluate", "--config", "nano_evaluate.yaml", "--split", split,
-            "--limit", f"{TASKS}", "--policy", f"scored:{model(name)}",
-            "--output", f"{out}/evaluation/{split}/{name}.jsonl",
-        )  # fmt: skip
+    def plays(name: str) -> list[Command]:
+        return [
+            (
+                "act-train", "evaluate", "--config", "nano_evaluate.yaml", "--split", split,
+                "--limit", f"{TASKS}", "--policy", f"scored:{model(name)}",
+                "--output", f"{out}/evaluation/{split}/{name}.jsonl",
+            )
+            for split in SPLITS
+        ]  # fmt: skip
 
-    return [
+    data = (
         (
             "act-data", "collect", "--env", ENV, "--split", "train", "--limit", f"{GAMES}",
             "--out", f"{out}/trajectories", "--progress",
@@ -119,83 +126,17 @@ def commands(out: Path) -> list[Command]:
             "--mined", f"{out}/mined", "--history", f"{HISTORY}", "--shares", *SHARES,
             "--name", "Pairs of the demo", "--out", f"{out}/dataset",
         ),
-        judge("base"),
+    )  # fmt: skip
+    act = (
         train("critique", "base", "pairs", "critique", 130),
         judge("critique"),
-        train("imitate", "base", "trajectories", "imitate", 45),
         train("imitate", "critique", "trajectories", "act-imitate", 45),
-        *(play(split, name) for split in SPLITS for name in PLAYING),
-    ]  # fmt: skip
-
-
-def _execute(command: Command) -> None:
-    import act_data.cli
-    import act_train.cli
-
-    programs: dict[str, Callable[[Sequence[str]], int]] = {
-        "act-data": act_data.cli.main,
-        "act-train": act_train.cli.main,
-    }
-    status = programs[command[0]](command[1:])
-    if status == 130:
-        raise KeyboardInterrupt
-    if status:
-        raise DemoFailed(
-            f"`{shlex.join(command)}` ended with status {status}. "
-            "Mend what it says and run the demo again: it goes on with this step."
-        )
-
-
-def _done(out: Path) -> dict[str, float]:
-    """Steps that this very code has finished in ``out``, with their seconds."""
-    path = out / "demo.json"
-    if not path.exists():
-        return {}
-    remedy = f"Delete it (rm -r {out}), or choose another folder with --out."
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        code, seconds = found["code"], found["seconds"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise DemoFailed(f"{path} is not what the demo wrote ({error}). {remedy}") from error
-    if code != _code():
-        raise DemoFailed(f"{out} holds a demo of another version of this package. {remedy}")
-    return seconds
-
-
-def _output(command: Command) -> Path:
-    """What the step leaves behind."""
-    (place,) = (
-        i
-        for i, word in enumerate(command)
-        if word in ("--out", "--output_dir", "--output", "--json")
+        *plays("act-imitate"),
     )
-    return Path(command[place + 1])
-
-
-def _code() -> str:
-    """A name of the installed code and recipes by their content."""
-    total = hashlib.sha256()
-    for package in ("act_envs", "act_data", "act_train"):
-        root = Path(str(files(package)))
-        for path in sorted(
-            [*root.rglob("*.py"), *root.rglob("*.yaml"), *root.rglob("*.safetensors")]
-        ):
-            total.update(path.read_bytes())
-    return total.hexdigest()[:16]
-
-
-def _quiet() -> None:
-    """Keep the libraries' notes for developers off the newcomer's terminal."""
-    import datasets
-    import torch
-    from transformers.utils import logging as transformers_logging
-
-    # Of tokenising, loading and saving, milliseconds each; the training bars stay.
-    datasets.disable_progress_bars()
-    transformers_logging.disable_progress_bar()
-    os.environ.setdefault("DS_ACCELERATOR", "cpu")  # as the recipes; DeepSpeed warns of it else
-    if "OMP_NUM_THREADS" not in os.environ:  # more cost a model this small more than they do
-        torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", module=r"(torch|transformers|trl|accelerate|datasets)\b")
-    for name in ("transformers", "trl", "accelerate", "datasets", "torch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    rest = (
+        judge("base"),
+        *plays("base"),
+        train("imitate", "base", "trajectories", "imitate", 45),
+        *plays("imitate"),
+    )
+    return Plan(data, act, rest)

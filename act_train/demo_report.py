@@ -49,12 +49,13 @@ CAVEATS = (
 )
 
 
-def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
+def write_report(out: Path, seconds: float, durations: Mapping[str, float]) -> Path:
     """Write ``report.html`` from the folders of a finished demo.
 
     Args:
         out: the demo's folder.
-        seconds: duration of each command.
+        seconds: in which anything was run.
+        durations: seconds of each command.
 
     Returns:
         The path of the report.
@@ -77,7 +78,7 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
         "lead": (
             f"{mined['states']:,} states of expert play, {mined['pairs']:,} alternatives, each "
             f"executed beside the expert's action, one model of 1.3 million weights, "
-            f"{sum(seconds.values()) / 60:.1f} minutes on this machine."
+            f"{seconds / 60:.1f} minutes on this machine."
         ),
         "cards": [
             *_judge_cards(judged),
@@ -97,7 +98,7 @@ def write_report(out: Path, seconds: Mapping[str, float]) -> Path:
             _pairs(mined, noise, verified),
             Section("What it learnt", (_verdict(judged), _played(out)), ()),
             *sections_of(found, experiments(found.results), examples=1),
-            _again(seconds),
+            _again(durations),
         ],
         "footer": (
             f"agentic-critical-training {__version__}, trl {version('trl')}, "
@@ -235,8 +236,8 @@ def _example(pair: ContrastPair) -> tuple[str, ...]:
     )
 
 
-def _again(seconds: Mapping[str, float]) -> Section:
-    rows = [(line, f"{taken:.0f}") for line, taken in seconds.items()]
+def _again(durations: Mapping[str, float]) -> Section:
+    rows = [(line, f"{taken:.0f}") for line, taken in durations.items()]
     return Section(
         "Run it again",
         ("Every step is a command; what is cut short goes on where it stopped.",),
