@@ -88,8 +88,10 @@ class Report:
                 file=sys.stderr,
             )
             return 2
+        path = self.results / "steps.json"
+        records = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         try:
-            text = report(found)
+            text = report(found, records)
         except ResultMismatch as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
@@ -98,18 +100,18 @@ class Report:
         return 0
 
 
-def report(found: Mapping[str, Sequence[Line]]) -> str:
-    """The report as Markdown, from the lines of each world."""
+def report(found: Mapping[str, Sequence[Line]], records: Mapping[str, Any]) -> str:
+    """The report as Markdown, from the lines of each world and the records of all steps."""
     return markdown(
         "The paper's rows, on a model of 1.3 million parameters",
         "In percent with 95 % intervals; the base is act-nano-base. Made of the files beside it by "
         "python -m benchmarks.paper_table.report; the plan, and what came of it, are in "
         "benchmarks/paper_table/README.md. " + LIMITS,
-        [section for name, lines in found.items() for section in _sections(name, lines)],
+        [section for name, lines in found.items() for section in _sections(name, lines, records)],
     )
 
 
-def _sections(name: str, lines: Sequence[Line]) -> Iterator[Section]:
+def _sections(name: str, lines: Sequence[Line], records: Mapping[str, Any]) -> Iterator[Section]:
     played = [line for line in lines if "won" in line]
     judged = [line for line in lines if "judge" in line]
     has = {line["row"] for line in lines}
@@ -148,6 +150,22 @@ def _sections(name: str, lines: Sequence[Line]) -> Iterator[Section]:
         words = [_judging(judged)] if "act" in judges else []
         able = [row for row in rows if row not in UNJUDGED]
         yield Section(f"{name}: to judge", (*words, _offered(judged)), (_judges(able, judged),))
+    if paid := list(_costs(rows, lines, records)):
+        yield Section(
+            f"{name}: what training a row took",
+            (
+                "The row's stages together; means over seeds. GRPO reads a prompt once for each of "
+                "its answers in this count, though it is computed once for all. Processor time is "
+                "of seeds in which it was noted of every stage.",
+            ),
+            (
+                Table(
+                    "Of all stages of a row",
+                    ("row", "updates", "prompts", "tokens, millions", "core-minutes"),
+                    paid,
+                ),
+            ),
+        )
 
 
 def crossed(changes: Changes, *, least: float = -1.0) -> tuple[float, float, float]:
@@ -304,6 +322,41 @@ def _differences(
     (theirs,) = [column for column in _printed().columns if column.benchmark == beside]
     paper_s = f"paper: {paper().benchmarks[beside].title}, {theirs.measure}"
     return Table(caption, ("rows", "difference", "of each seed", paper_s), cells)
+
+
+def _costs(
+    rows: Iterable[str], lines: Sequence[Line], records: Mapping[str, Any]
+) -> Iterator[list[str]]:
+    """Updates, prompts, tokens and processor time of the trainings that made a row's model."""
+    for row in rows:
+        models = sorted({line["model"] for line in lines if line["row"] == row})
+        of_seeds = [stages for model in models if (stages := list(_made(model, records)))]
+        if not of_seeds:  # a model that no stage made
+            continue
+        first = [one["options"] for one in of_seeds[0]]  # the same in all seeds
+        tokens = fmean(sum(one["metrics"]["num_tokens"] for one in made) for made in of_seeds)
+        timed = [
+            sum(one["cpu_seconds"] for one in made)
+            for made in of_seeds
+            if all("cpu_seconds" in one for one in made)
+        ]
+        yield [
+            _title(row), f"{sum(told['max_steps'] for told in first)}",
+            f"{sum(map(_prompts, first)):,}", f"{tokens / 1e6:.2f}",
+            f"{fmean(timed) / 60:.0f} (of {len(timed)} seeds)" if timed else "–",
+        ]  # fmt: skip
+
+
+def _made(model: str, records: Mapping[str, Any]) -> Iterator[Any]:
+    """The stages that made a model, the last one first."""
+    while model in records:
+        yield records[model]
+        model = records[model]["inputs"]["model"]
+
+
+def _prompts(options: Mapping[str, Any]) -> int:
+    batch = options["per_device_train_batch_size"] // options.get("num_generations", 1)
+    return options["max_steps"] * batch
 
 
 def _judging(judged: Sequence[Line]) -> str:

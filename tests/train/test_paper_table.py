@@ -127,6 +127,7 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
         model = tmp_path / names[0]
         model.mkdir()
         (model / "metrics.json").write_text('{"after_judge/accuracy": 0.25}')
+        (model / "log_history.jsonl").write_text('{"num_tokens": 7}\n{"num_tokens": 9}\n{}\n')
         options = {"seed": seed, "model": "/somewhere", "output_dir": str(model)}
         inputs = {"model": "sha256:0"}
         trained = Step(names[0], "", "imitate", options, inputs, model, ())
@@ -153,7 +154,7 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     assert found[0].keys() == {"row", "seed", "model", "step", "split", *KEPT}
     records = json.loads((tmp_path / "results/steps.json").read_text())
     assert records.keys() == {"imitate-0", "evaluate-0", "imitate-1", "evaluate-1"}
-    assert records["imitate-0"]["metrics"] == {"after_judge/accuracy": 0.25}
+    assert records["imitate-0"]["metrics"] == {"after_judge/accuracy": 0.25, "num_tokens": 9}
     assert records["imitate-0"]["options"] == {"seed": 0}
     assert str(tmp_path) not in json.dumps(records)
     with pytest.raises(ResultMismatch, match=r"data\.json tells of other data of 'houses'"):
@@ -234,7 +235,7 @@ def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
         lines += lines_of("il+rl", seed, 5, 1.0)
         lines += lines_of("il+rl+rl", seed, 4, 1.0)
         lines += lines_of("act+il+rl", seed, 5, 1.0)
-    text = report({"houses": lines})
+    text = report({"houses": lines}, {})
     table: dict[str, str] = {}
     for line in text.replace("\\", "").splitlines():
         table.setdefault(line.split(" | ")[0], line)  # of rows with one name the first
@@ -264,18 +265,42 @@ def test_a_report_of_what_there_is_so_far_gives_no_verdict() -> None:
         lines += lines_of("act", seed, 1, 1.0)
     lines += lines_of("act+il", 0, 5, 1.0) + lines_of("il", 1, 5, 1.0)  # no seed in common
     lines += lines_of("flip-20", 0, 5, 1.0) + lines_of("flip-40", 0, 5, 0.5)
-    text = report({"houses": lines})
+    text = report({"houses": lines}, {})
     assert "in 3 of 3 seeds: question 1 is undecided" in text
     assert "ACT → IL less IL " not in text
     assert "1 of 1 with 20 % of the labels flipped, 0 of 1 with 40 %" in text
     (texts,) = [line for line in lines if line["row"] == "il" and line.get("judge") == "texts"]
     texts["right"] = None  # too few pairs for a classifier
-    assert "– |" in report({"houses": lines})
-    assert "to judge" not in report({"houses": lines_of("act", 0, 1, 1.0)})
+    assert "– |" in report({"houses": lines}, {})
+    assert "to judge" not in report({"houses": lines_of("act", 0, 1, 1.0)}, {})
     elsewhere = [*lines_of("prompt", None, 1, 0.5), *lines_of("act+il", 0, 1, 1.0)]
-    text = report({"webshop": elsewhere})  # judged, though question 1 is not asked there
+    text = report({"webshop": elsewhere}, {})  # judged, though question 1 is not asked there
     assert "| ACT → IL | 0 | 1.000 |" in text
     assert "question 1" not in text
+
+
+def test_what_a_row_took_is_of_all_of_its_stages() -> None:
+    def stage(model: str, tokens: int, answers: int, **timed: int) -> dict[str, Any]:
+        options = {"max_steps": 120, "per_device_train_batch_size": 16}
+        if answers > 1:
+            options["num_generations"] = answers
+        return {
+            "inputs": {"model": model}, "options": options, "metrics": {"num_tokens": tokens},
+            **timed,
+        }  # fmt: skip
+
+    records = {
+        "act-0": stage("sha256:0", 3_000_000, 8, cpu_seconds=240),
+        "act-1": stage("sha256:0", 5_000_000, 8),
+        "il-0": stage("act-0", 250_000, 1, cpu_seconds=120),
+        "il-1": stage("act-1", 250_000, 1, cpu_seconds=180),
+    }
+    lines = lines_of("prompt", None, 1, 0.5)
+    for seed in (0, 1):
+        lines += [{**line, "model": f"il-{seed}"} for line in lines_of("act+il", seed, 4, 0.5)]
+    text = report({"houses": lines}, records)
+    assert "| ACT → IL | 240 | 2,160 | 4.25 | 6 (of 1 seeds) |" in text
+    assert "what training a row took" not in report({"houses": lines}, {})
 
 
 def test_results_of_other_pairs_or_tasks_are_not_compared() -> None:
@@ -284,13 +309,13 @@ def test_results_of_other_pairs_or_tasks_are_not_compared() -> None:
         report({"houses": [line for line in lines if line.get("pair") != "3"] + [
             {**line, "pair": "other"} for line in lines if line.get("pair") == "3"
             and line["row"] == "act"
-        ]})  # fmt: skip
+        ]}, {})  # fmt: skip
     lines += lines_of("il", None, 1, 0.5)
     with pytest.raises(ResultMismatch, match="il was evaluated on other tasks"):
         report({"houses": [
             line for line in lines
             if not (line["row"] == "il" and line.get("task_id") == "unseen 3")
-        ]})  # fmt: skip
+        ]}, {})  # fmt: skip
 
 
 def test_what_holds_in_most_tasks_but_not_in_most_seeds_is_not_shown() -> None:
@@ -300,7 +325,7 @@ def test_what_holds_in_most_tasks_but_not_in_most_seeds_is_not_shown() -> None:
         for row, won in (("il", 4), ("il+il", 4), ("act+il", wins), ("il+rl", 4),
                          ("il+rl+rl", 4), ("act+il+rl", wins)):  # fmt: skip
             lines += [line for line in lines_of(row, seed, won, 0.5) if "won" in line]
-    text = report({"houses": lines}).replace("\\", "")
+    text = report({"houses": lines}, {}).replace("\\", "")
     assert "+36.0" in text
     assert "| +60, +60, +60, +0, +0 |" in text
     assert "| shown |" not in text
@@ -308,10 +333,10 @@ def test_what_holds_in_most_tasks_but_not_in_most_seeds_is_not_shown() -> None:
 
 def test_what_the_paper_has_the_other_way_round_is_said() -> None:
     lines = [*lines_of("choice+il+rl", 0, 1, 0.5), *lines_of("act+il+rl", 0, 10, 0.5)]
-    text = report({"houses": lines})
+    text = report({"houses": lines}, {})
     assert "The other way round than in the paper, with such an interval: full, SFT on" in text
     assert "As in the paper" not in text
-    assert "beside the paper" not in report({"houses": lines_of("il", 0, 1, 0.5)})
+    assert "beside the paper" not in report({"houses": lines_of("il", 0, 1, 0.5)}, {})
 
 
 def test_intervals_speak_of_other_seeds_as_well_as_of_other_tasks() -> None:
