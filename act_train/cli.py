@@ -80,8 +80,9 @@ def _run(name: str, options: Sequence[str]) -> Mapping[str, Any]:
 def _leave_the_others() -> None:
     """Close what joins this process with others of a launch, while the interpreter lives.
 
-    Threads of gloo that still hold tensors when it ends would abort a process whose work is done
-    (https://github.com/pytorch/pytorch/pull/179291).
+    Threads of gloo that still hold tensors when it ends would abort a process whose work is done:
+    see https://github.com/pytorch/pytorch/pull/179291. One that has failed does not come here, for
+    the others may be waiting for it, and closing would wait for them.
     """
     distributed = sys.modules.get("torch.distributed")  # loading it for this would take seconds
     if distributed and distributed.is_available() and distributed.is_initialized():

@@ -22,8 +22,8 @@ from act_train.demo_steps import (
     Command,
     Plan,
     Steps,
-    beside,
     covered,
+    in_own_process,
     quiet,
     spans,
 )
@@ -54,14 +54,14 @@ def run(arguments: DemoArguments) -> dict[str, Any]:
     quiet()
     plan = commands(out)
     steps = Steps(plan, out, sys.stderr)
-    steps.run(plan.first)
-    if processors() > 1 and steps.left(plan.beside):
+    steps.run(plan.data)
+    if processors() > 1 and steps.left(plan.rest):
         sys.stderr.write(f"\nFrom here on another core works as well: {out / SAID}\n")
-        with beside(partial(_run_beside, out), out) as wait:
-            steps.run(plan.then)
+        with in_own_process(partial(_run_beside, out), out) as wait:
+            steps.run(plan.act)
             wait()
     else:
-        steps.run([*plan.then, *plan.beside])
+        steps.run([*plan.act, *plan.rest])
     times = spans(plan, out)
     seconds = round(covered(times))
     durations = {line: times[line][1] - times[line][0] for line in plan.lines}
@@ -70,7 +70,7 @@ def run(arguments: DemoArguments) -> dict[str, Any]:
 
 def _run_beside(out: Path, terminal: TextIO) -> None:
     plan = commands(out)
-    Steps(plan, out, terminal, beside=True).run(plan.beside)
+    Steps(plan, out, terminal, beside=True).run(plan.rest)
 
 
 def commands(out: Path) -> Plan:

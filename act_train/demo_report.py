@@ -240,7 +240,10 @@ def _again(durations: Mapping[str, float]) -> Section:
     rows = [(line, f"{taken:.0f}") for line, taken in durations.items()]
     return Section(
         "Run it again",
-        ("Every step is a command; what is cut short goes on where it stopped.",),
+        (
+            "Every step is a command; what is cut short goes on where it stopped. Where there are "
+            "two cores, the last ones run at the same time as those before them.",
+        ),
         (Table("Commands, in their order", ("command", "seconds"), rows),),
     )
 

@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TextIO
@@ -38,19 +39,19 @@ class Plan:
     """The commands of a demo.
 
     Attributes:
-        first: one after the other.
-        then: after these, one after the other.
-        beside: after the first and at the same time as the others; neither reads the other's.
+        data: one after the other.
+        act: after these, one after the other.
+        rest: the same, at the same time; neither reads what the other makes.
     """
 
-    first: tuple[Command, ...]
-    then: tuple[Command, ...]
-    beside: tuple[Command, ...]
+    data: tuple[Command, ...]
+    act: tuple[Command, ...]
+    rest: tuple[Command, ...]
 
     @property
     def lines(self) -> list[str]:
         """All of them, in the order in which they are numbered."""
-        return [shlex.join(one) for one in (*self.first, *self.then, *self.beside)]
+        return [shlex.join(one) for one in (*self.data, *self.act, *self.rest)]
 
 
 class Steps:
@@ -91,7 +92,7 @@ class Steps:
                 self._told.write(f"done before ({end - begin:.0f} s)\n")
                 continue
             record = _record(self._out, place)
-            # What it had made was deleted. Until it ends again, it is not done.
+            # There is one where what it had made was deleted: until it ends again, it is not done.
             record.unlink(missing_ok=True)
             begin = time.time()
             execute(command)
@@ -106,7 +107,7 @@ class Steps:
 
 
 @contextlib.contextmanager
-def beside(run: Callable[[TextIO], None], out: Path) -> Iterator[Callable[[], None]]:
+def in_own_process(run: Callable[[TextIO], None], out: Path) -> Iterator[Callable[[], None]]:
     """Run something in a process of its own, which does not outlive this one.
 
     Args:
@@ -114,7 +115,8 @@ def beside(run: Callable[[TextIO], None], out: Path) -> Iterator[Callable[[], No
         out: folder of what it says.
 
     Yields:
-        What waits for its end, and raises :class:`DemoFailed` if that was not a good one.
+        What waits for its end, and raises :class:`DemoFailed` if that was not a good one. If it
+        fails, the terminal is told at once, and what is being done here may go on: it is kept.
     """
     process = multiprocessing.get_context("spawn").Process(
         target=_aside, args=(run, out, os.getpid())
@@ -126,9 +128,14 @@ def beside(run: Callable[[TextIO], None], out: Path) -> Iterator[Callable[[], No
         if process.exitcode == 130:
             raise KeyboardInterrupt
         if process.exitcode:
+            how = (
+                f"was killed by signal {-process.exitcode}"
+                if process.exitcode < 0
+                else f"did not end well: see the end of {out / SAID}"
+            )
             raise DemoFailed(
-                f"a step beside the others did not end well, and has said why at the end of "
-                f"{out / SAID}. Mend that and run the demo again: it goes on with this step."
+                f"a step beside the others {how}. "
+                "Mend that and run the demo again: it goes on with this step."
             )
 
     try:
@@ -211,7 +218,8 @@ def quiet() -> None:
 def _aside(run: Callable[[TextIO], None], out: Path, parent: int) -> None:
     """In the process beside: all that is said goes to the file, but for what ``run`` tells."""
     end_with(parent, by_signal=True)
-    with os.fdopen(os.dup(2), "w", buffering=1) as terminal, (out / SAID).open("a") as said:
+    terminal = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    with terminal, (out / SAID).open("a") as said:
         for stream in (1, 2):
             os.dup2(said.fileno(), stream)
         try:
@@ -220,7 +228,8 @@ def _aside(run: Callable[[TextIO], None], out: Path, parent: int) -> None:
         except KeyboardInterrupt:
             sys.exit(130)
         except DemoFailed as error:
-            terminal.write(f"\nbeside it: {error} ({out / SAID})\n")
+            for stream in (terminal, sys.stderr):
+                stream.write(f"\nbeside it: {error} ({out / SAID})\n")
             sys.exit(1)
 
 
@@ -242,8 +251,9 @@ def _read(path: Path) -> tuple[str, Span]:
     return line, span
 
 
+@cache
 def _code() -> str:
-    """A name of the installed code and recipes by their content."""
+    """A name of the installed code and recipes by their content, when it was first asked for."""
     total = hashlib.sha256()
     for package in ("act_envs", "act_data", "act_train"):
         root = Path(str(files(package)))

@@ -40,7 +40,6 @@ from act_train.pipelines.reading import named, read
 from act_train.pipelines.running import is_done, record
 from act_train.pipelines.steps import Step, steps
 from act_train.recipe import find, load
-from act_train.reporting.trainings import LOGS
 from benchmarks.paper_table.worlds import HELD_OUT, UNJUDGED, WORLDS, World
 
 HERE = Path(__file__).parent
@@ -316,12 +315,14 @@ def _record(step: Step, out: Path) -> dict[str, Any]:
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
-    """What a training measured, and how many tokens it has read; ``{}`` of what is none."""
+    """What a training measured, and of how many tokens TRL says that it has read them."""
     path = folder / "metrics.json"
     if not path.is_file():
         return {}
-    tokens = [line["num_tokens"] for line in _lines(folder / LOGS[0]) if "num_tokens" in line]
-    return {**json.loads(path.read_text(encoding="utf-8")), "num_tokens": max(tokens, default=0)}
+    logged = _lines(folder / "log_history.jsonl")
+    tokens = [line["num_tokens"] for line in logged if "num_tokens" in line]
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {**found, "num_tokens": tokens[-1]} if tokens else found
 
 
 def _found(step: Step, seed: int | None, out: Path) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ import gzip
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -154,14 +154,17 @@ def _sections(name: str, lines: Sequence[Line], records: Mapping[str, Any]) -> I
         yield Section(
             f"{name}: what training a row took",
             (
-                "The row's stages together; means over seeds. GRPO reads a prompt once for each of "
-                "its answers in this count, though it is computed once for all. Processor time is "
-                "of seeds in which it was noted of every stage.",
+                "The row's stages together; means over seeds. A prompt of critique and act-rl is "
+                "counted in tokens once for each of its eight answers, though it is computed once "
+                "for all. A prompt of multi-turn RL is a task, played eight times; its tokens are "
+                "not told, for what the model reads within an episode is not counted. "
+                "Core-minutes are of the whole processes, with start-up and measurements, in "
+                "seeds in which they were noted of every stage.",
             ),
             (
                 Table(
                     "Of all stages of a row",
-                    ("row", "updates", "prompts", "tokens, millions", "core-minutes"),
+                    ("row", "updates", "prompts", "tokens, millions", "core-minutes", "in seeds"),
                     paid,
                 ),
             ),
@@ -334,16 +337,12 @@ def _costs(
         if not of_seeds:  # a model that no stage made
             continue
         first = [one["options"] for one in of_seeds[0]]  # the same in all seeds
-        tokens = fmean(sum(one["metrics"]["num_tokens"] for one in made) for made in of_seeds)
-        timed = [
-            sum(one["cpu_seconds"] for one in made)
-            for made in of_seeds
-            if all("cpu_seconds" in one for one in made)
-        ]
+        tokens = _sums(of_seeds, _tokens)
+        seconds = _sums(of_seeds, lambda one: one.get("cpu_seconds"))
         yield [
             _title(row), f"{sum(told['max_steps'] for told in first)}",
-            f"{sum(map(_prompts, first)):,}", f"{tokens / 1e6:.2f}",
-            f"{fmean(timed) / 60:.0f} (of {len(timed)} seeds)" if timed else "–",
+            f"{sum(map(_prompts, first)):,}", f"{fmean(tokens) / 1e6:.2f}" if tokens else "–",
+            f"{fmean(seconds) / 60:.0f}" if seconds else "–", f"{len(seconds)}",
         ]  # fmt: skip
 
 
@@ -354,9 +353,20 @@ def _made(model: str, records: Mapping[str, Any]) -> Iterator[Any]:
         model = records[model]["inputs"]["model"]
 
 
+def _sums(of_seeds: Iterable[Sequence[Any]], value: Callable[[Any], float | None]) -> list[float]:
+    """Of the stages of each seed, without seeds in which it is not known of all of them."""
+    found = ([value(one) for one in stages] for stages in of_seeds)
+    return [sum(filter(None, values)) for values in found if None not in values]
+
+
+def _tokens(record: Mapping[str, Any]) -> float | None:
+    """TRL counts of an episode the first prompt and what the model writes."""
+    return None if record["stage"] == "env-rl" else record["metrics"].get("num_tokens")
+
+
 def _prompts(options: Mapping[str, Any]) -> int:
-    batch = options["per_device_train_batch_size"] // options.get("num_generations", 1)
-    return options["max_steps"] * batch
+    answers = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
+    return options["max_steps"] * answers // options.get("num_generations", 1)
 
 
 def _judging(judged: Sequence[Line]) -> str:

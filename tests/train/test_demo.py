@@ -40,21 +40,21 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         yield lambda: run(sys.stderr)
 
     monkeypatch.setattr(demo_steps, "execute", execute)
-    monkeypatch.setattr(demo, "beside", at_once)
+    monkeypatch.setattr(demo, "in_own_process", at_once)
     monkeypatch.setattr(demo, "write_report", lambda out, *_: out / "report.html")
     return lines
 
 
 def all_of(out: Path) -> list[demo.Command]:
     plan = demo.commands(out)
-    return [*plan.first, *plan.then, *plan.beside]
+    return [*plan.data, *plan.act, *plan.rest]
 
 
-@pytest.mark.parametrize("lane", ["then", "beside"])
+@pytest.mark.parametrize("lane", ["act", "rest"])
 def test_every_step_is_a_command_that_exists(lane: str, tmp_path: Path) -> None:
     made: set[str] = set()
     plan = demo.commands(tmp_path)
-    for command in (*plan.first, *getattr(plan, lane)):
+    for command in (*plan.data, *getattr(plan, lane)):
         program, stage, *options = command
         assert program in ("act-data", "act-train")
         if program == "act-train":
@@ -62,10 +62,16 @@ def test_every_step_is_a_command_that_exists(lane: str, tmp_path: Path) -> None:
         if "--config" in options:
             assert options[options.index("--config") + 1] in packaged()
         written = str(demo_steps.output(command))
-        read = {option for option in options if option.startswith(str(tmp_path))} - {written}
+        named = {option.rpartition(":")[2] for option in options}  # players are scored:MODEL
+        read = {name for name in named if name.startswith(str(tmp_path))} - {written}
         assert read <= made, "what a step reads, an earlier step has written"
         assert written not in made
         made.add(written)
+
+
+def test_no_two_steps_write_one_thing(tmp_path: Path) -> None:
+    outputs = [demo_steps.output(command) for command in all_of(tmp_path)]
+    assert len({*outputs}) == len(outputs)
 
 
 def test_players_are_evaluated_alike(tmp_path: Path) -> None:
@@ -83,9 +89,11 @@ def test_players_are_evaluated_alike(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("cores", [1, 2])
 def test_a_demo_goes_on_where_it_stopped(
-    tmp_path: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch
+    cores: int, tmp_path: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(demo, "processors", lambda: cores)
     steps = len(all_of(tmp_path))
 
     def interrupt(command: Any) -> None:
@@ -154,6 +162,8 @@ def say(what: str, terminal: TextIO) -> None:
     """Run in a process of its own."""
     sys.stdout.write("to the file\n")
     terminal.write("to the terminal")
+    if what == "be killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if what == "fail":
         raise DemoFailed("`act-train judge` ended with status 2.")
     if what == "sleep":
@@ -164,14 +174,18 @@ def say(what: str, terminal: TextIO) -> None:
 def test_what_runs_beside_is_waited_for_and_may_fail(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with demo_steps.beside(partial(say, "well"), tmp_path) as wait:
+    with demo_steps.in_own_process(partial(say, "well"), tmp_path) as wait:
         wait()
     assert (tmp_path / demo_steps.SAID).read_text() == "to the file\n"
     assert "to the terminal" in capfd.readouterr().err
-    failing = demo_steps.beside(partial(say, "fail"), tmp_path)
+    failing = demo_steps.in_own_process(partial(say, "fail"), tmp_path)
     with pytest.raises(DemoFailed, match=demo_steps.SAID), failing as wait:
         wait()
     assert "`act-train judge` ended with status 2." in capfd.readouterr().err
+    assert "ended with status 2." in (tmp_path / demo_steps.SAID).read_text()
+    killed = demo_steps.in_own_process(partial(say, "be killed"), tmp_path)
+    with pytest.raises(DemoFailed, match="killed by signal 9"), killed as wait:
+        wait()
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -182,16 +196,19 @@ def test_nothing_beside_outlives_the_demo(
         "from functools import partial\nfrom pathlib import Path\n"
         "from act_train import demo_steps\nfrom tests.train.test_demo import say\n"
         "if __name__ == '__main__':\n"
-        "    with demo_steps.beside(partial(say, 'sleep'), Path('.')) as wait:\n"
+        "    with demo_steps.in_own_process(partial(say, 'sleep'), Path('.')) as wait:\n"
         "        wait()\n"
     )
     (tmp_path / "script.py").write_text(code)
     environment = {**os.environ, "PYTHONPATH": str(pytestconfig.rootpath)}
-    script = subprocess.Popen([sys.executable, "script.py"], cwd=tmp_path, env=environment)
     begun = tmp_path / "beside.pid"
-    until(lambda: begun.exists() and begun.read_text())
-    script.send_signal(how)
-    script.wait(60)
+    with subprocess.Popen([sys.executable, "script.py"], cwd=tmp_path, env=environment) as script:
+        try:
+            until(lambda: begun.exists() and begun.read_text())
+            script.send_signal(how)
+            script.wait(60)
+        finally:
+            script.kill()
     until(lambda: not Path(f"/proc/{begun.read_text()}").exists())
 
 

@@ -285,8 +285,8 @@ def test_what_a_row_took_is_of_all_of_its_stages() -> None:
         if answers > 1:
             options["num_generations"] = answers
         return {
-            "inputs": {"model": model}, "options": options, "metrics": {"num_tokens": tokens},
-            **timed,
+            "stage": "critique" if answers > 1 else "imitate", "inputs": {"model": model},
+            "options": options, "metrics": {"num_tokens": tokens}, **timed,
         }  # fmt: skip
 
     records = {
@@ -299,7 +299,11 @@ def test_what_a_row_took_is_of_all_of_its_stages() -> None:
     for seed in (0, 1):
         lines += [{**line, "model": f"il-{seed}"} for line in lines_of("act+il", seed, 4, 0.5)]
     text = report({"houses": lines}, records)
-    assert "| ACT → IL | 240 | 2,160 | 4.25 | 6 (of 1 seeds) |" in text
+    assert "| ACT → IL | 240 | 2,160 | 4.25 | 6 | 1 |" in text
+    records["il-0"]["stage"] = records["il-1"]["stage"] = "env-rl"
+    assert "| ACT → IL | 240 | 2,160 | – | 6 | 1 |" in report({"houses": lines}, records)
+    records["il-0"] |= {"stage": "imitate", "metrics": {}}  # of seeds whose log is missing
+    assert "| ACT → IL | 240 | 2,160 | – | 6 | 1 |" in report({"houses": lines}, records)
     assert "what training a row took" not in report({"houses": lines}, {})
 
 
