@@ -42,9 +42,9 @@ CAVEATS = (
     "not hold are left out. By reinforcement the model then learns to name the better of two "
     "actions; judged and played are tasks that it was never trained on.",
     "What it cannot show: that the method is worth its cost. The model has 1.3 million weights and "
-    "knows little but such houses; it was trained once, for minutes, with one seed, and its "
-    "learning rate and temperature were chosen on pairs of these very tasks, among three. "
-    "Differences whose intervals overlap are chance, whichever way they point. The paper's numbers "
+    "knows little but such houses; it was trained once, for minutes, with one seed, and seeds "
+    "differ; its learning rate and temperature were chosen on pairs of these very tasks, among "
+    "three. Differences whose intervals overlap are chance, whichever way they point. The paper's numbers "
     "are for models of 4 to 8 billion weights.",
 )
 

@@ -12,6 +12,9 @@ ROWS = ("il", "act+il", "il+rl", "act+il+rl")
 UNJUDGED = ("il+env-rl", "act+il+env-rl")
 """Rows whose models have played all tasks, those held out for judges among them."""
 
+EXPLORED = ("format", "format+il", "format+act", "format+act+il")
+"""Rows that are not the plan's, and are run where they are named."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -27,7 +30,7 @@ class World:
         shown: what stands in the report: split, measure (``won`` or ``score``), and which column of
             the paper's table is put beside it.
         seeds: how many are run.
-        rows: those that are run; all of ``rows.yaml`` if empty.
+        rows: those that are run; all of the plan if empty.
         env_kwargs: further arguments of the environment, in training and evaluation, as JSON.
         max_length: tokens of a row of supervised training.
         share: of the steps of each recipe that is trained.

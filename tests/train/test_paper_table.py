@@ -32,7 +32,7 @@ from benchmarks.paper_table.__main__ import (
     planned,
 )
 from benchmarks.paper_table.report import Changes, crossed, holm, report, sign_flips
-from benchmarks.paper_table.worlds import ROWS, WORLDS
+from benchmarks.paper_table.worlds import EXPLORED, ROWS, WORLDS
 
 PROMPTS = 1920  # of a stage
 
@@ -92,6 +92,11 @@ def test_rows_can_be_chosen(tmp_path: Path) -> None:
     assert {step.row for step in found} == {"", "prompt", "flip-20+il"}
     assert [step.title for step in found if not step.row][:2] == [
         "flip-20, seed 0", "flip-20-il, seed 0",
+    ]  # fmt: skip
+    found = steps_of("houses", tmp_path, *EXPLORED)
+    assert [step.title for step in found if not step.row][:5] == [
+        "format, seed 0", "format-il, seed 0", "format-act, seed 0", "format-act-il, seed 0",
+        "format, seed 1",
     ]  # fmt: skip
     with pytest.raises(RecipeError, match=r"no row 'flip-21\+il'.*'flip-20\+il'"):
         planned(WORLDS["houses"], [0], ["flip-21+il"], 986)
@@ -277,6 +282,20 @@ def test_a_report_of_what_there_is_so_far_gives_no_verdict() -> None:
     text = report({"webshop": elsewhere}, {})  # judged, though question 1 is not asked there
     assert "| ACT → IL | 0 | 1.000 |" in text
     assert "question 1" not in text
+
+
+def test_an_exploration_is_told_apart_from_the_plan() -> None:
+    lines = lines_of("prompt", None, 1, 0.5)
+    for seed, right in ((0, 1.0), (1, 0.5)):
+        lines += lines_of("format", seed, 1, 0.2) + lines_of("format+act", seed, 1, right)
+        lines += lines_of("format+il", seed, 4, 0.5) + lines_of("format+act+il", seed, 5, right)
+    text = report({"houses": lines}, {}).replace("\\", "")
+    before, after = text.split("## houses: an exploration")
+    assert "less" not in before
+    assert "in 1 of 2 seeds" in after
+    assert "| 0 | 0.200 | 1.000 | +0.800 [" in after
+    assert "| format → ACT → IL less format → IL | +10.0 [" in after
+    assert "less ACT → IL |" not in after  # which was not run
 
 
 def test_what_a_row_took_is_of_all_of_its_stages() -> None:
