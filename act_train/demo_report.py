@@ -44,8 +44,8 @@ CAVEATS = (
     "What it cannot show: that the method is worth its cost. The model has 1.3 million weights and "
     "knows little but such houses; it was trained once, for minutes, with one seed, and seeds "
     "differ; its learning rate and temperature were chosen on pairs of these very tasks, among "
-    "three. Differences whose intervals overlap are chance, whichever way they point. The paper's numbers "
-    "are for models of 4 to 8 billion weights.",
+    "three. Differences whose intervals overlap are chance, whichever way they point. The paper's "
+    "numbers are for models of 4 to 8 billion weights.",
 )
 
 
