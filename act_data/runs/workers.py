@@ -26,6 +26,7 @@ from typing import Any
 from act_data.errors import WorkerDied
 from act_data.runs.work import Advance, Done, Job, Part, done, packed
 from act_envs.errors import UnknownArgument
+from act_envs.vector.arguments import processors
 from act_envs.vector.lifeline import end_with, portable
 
 _LIVES = 2  # workers that may die of a part
@@ -194,8 +195,7 @@ def _main(pipe: Connection, request: bytes, workers: int, parent: int) -> None:
     """Do parts until there are no more, or the parent is gone."""
     # Read when a model's libraries are loaded, with the request. Each worker would take a thread
     # for every core, and most of the time wait for the threads of the others.
-    cores = len(os.sched_getaffinity(0))
-    os.environ.setdefault("OMP_NUM_THREADS", f"{max(1, cores // workers)}")
+    os.environ.setdefault("OMP_NUM_THREADS", f"{max(1, processors() // workers)}")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     signal.signal(signal.SIGTERM, _leave)
