@@ -231,6 +231,9 @@ def _aside(run: Callable[[TextIO], None], out: Path, parent: int) -> None:
             for stream in (terminal, sys.stderr):
                 stream.write(f"\nbeside it: {error} ({out / SAID})\n")
             sys.exit(1)
+        except Exception as error:
+            terminal.write(f"\nbeside it: {error!r} (where: at the end of {out / SAID})\n")
+            raise
 
 
 def _record(out: Path, place: int) -> Path:

@@ -166,6 +166,8 @@ def say(what: str, terminal: TextIO) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "fail":
         raise DemoFailed("`act-train judge` ended with status 2.")
+    if what == "raise":
+        raise ValueError("out of memory")
     if what == "sleep":
         Path("beside.pid").write_text(str(os.getpid()))
         time.sleep(600)
@@ -183,6 +185,11 @@ def test_what_runs_beside_is_waited_for_and_may_fail(
         wait()
     assert "`act-train judge` ended with status 2." in capfd.readouterr().err
     assert "ended with status 2." in (tmp_path / demo_steps.SAID).read_text()
+    unforeseen = demo_steps.in_own_process(partial(say, "raise"), tmp_path)
+    with pytest.raises(DemoFailed, match=demo_steps.SAID), unforeseen as wait:
+        wait()
+    assert "ValueError('out of memory')" in capfd.readouterr().err
+    assert "Traceback" in (tmp_path / demo_steps.SAID).read_text()
     killed = demo_steps.in_own_process(partial(say, "be killed"), tmp_path)
     with pytest.raises(DemoFailed, match="killed by signal 9"), killed as wait:
         wait()
