@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # two threads on shared cores are
 
 import fcntl
 import gzip
+import itertools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -73,6 +74,9 @@ class PaperTable:
     dry_run: bool = False
     """Make the data, and only list what would be trained and evaluated."""
 
+    check: bool = False
+    """Tell whether what is run comes out as ``results`` has it, and write nothing there."""
+
     def __call__(self) -> int:
         try:
             return self.run()
@@ -111,11 +115,19 @@ class PaperTable:
                 print(f"error: {error}", file=sys.stderr)
             raise
         self._keep(known, stages, about)
-        return 0
+        return self._differ(known, stages, about) if self.check and not self.dry_run else 0
 
     def _keep(self, known: Sequence[Step], stages: Path, about: Mapping[str, Any]) -> None:
-        if not self.dry_run:
+        if not self.dry_run and not self.check:
             keep(known, stages, self.results, self.world, about)
+
+    def _differ(self, known: Sequence[Step], stages: Path, about: Mapping[str, Any]) -> int:
+        if _json(self.results / "data.json").get(self.world) != about:
+            print(f"the data are not those that {self.results / 'data.json'} tells of")
+        found = compared(known, stages, self.results, self.world)
+        for what, differing, lines in found:
+            print(f"{what}: {differing or 'none'} of {lines} lines differ")
+        return int(any(differing for _, differing, _ in found))
 
 
 def planned(
@@ -240,9 +252,43 @@ def keep(
         os.close(folder)
 
 
+def compared(
+    known: Sequence[Step], out: Path, results: Path, name: str
+) -> list[tuple[str, int, int]]:
+    """How many lines of each finished evaluation are not as in ``RESULTS``.
+
+    The names of steps may be others: they hold by whom the data were made.
+
+    Args:
+        known, out, results, name: as in :func:`keep`.
+
+    Returns:
+        Which evaluation, and of how many lines how many differ; lines that are on one side alone
+        are counted among both.
+
+    Raises:
+        ResultMismatch: ``results`` holds nothing of one.
+    """
+    kept = _by_evaluation(_lines(results / f"{name}.jsonl.gz"))
+    told = []
+    for where, found in sorted(_finished(known, out).items()):
+        row, seed, what = where
+        title = f"{row}, {what}" if seed == "None" else f"{row}, seed {seed}, {what}"
+        if where not in kept:
+            raise ResultMismatch(f"{results} holds nothing of {title}. Leave out --check.")
+        first, second = ([_nameless(line) for line in lines] for lines in (found, kept[where]))
+        pairs = list(itertools.zip_longest(first, second))
+        told.append((title, sum(one != other for one, other in pairs), len(pairs)))
+    return told
+
+
+def _nameless(line: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in line.items() if key not in ("step", "model")}
+
+
 def _check_data(path: Path, name: str, data: Mapping[str, Any]) -> None:
     """Note a world's data, or refuse results of others beside those that lie there."""
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    before = _json(path)
     if before.get(name, data) != data:
         raise ResultMismatch(
             f"{path} tells of other data of {name!r}; results of both cannot be compared. Give "
@@ -252,24 +298,34 @@ def _check_data(path: Path, name: str, data: Mapping[str, Any]) -> None:
 
 
 def _merge(steps: Sequence[Step], out: Path, lines: Path, manifests: Path) -> None:
-    known: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for line in _lines(lines):
-        known.setdefault(_evaluation(line), []).append(line)
-    seeds = {step.id: step.options["seed"] for step in steps if "seed" in step.options}
+    # In place of what an earlier run of it has left.
+    known = _by_evaluation(_lines(lines)) | _finished(steps, out)
     done = [step for step in steps if is_done(step, out)]
-    for step in done:
-        if step.row:
-            seed = seeds[step.after[-1]] if step.after else None  # of a model that no stage made
-            found = list(_found(step, seed, out))
-            known[_evaluation(found[0])] = found  # in place of what an earlier run of it has left
-    before = json.loads(manifests.read_text(encoding="utf-8")) if manifests.is_file() else {}
-    records = {**before, **{step.id: _record(step, out) for step in done}}
+    records = {**_json(manifests), **{step.id: _record(step, out) for step in done}}
     _check_recipes(known.values(), records)
     with replacing(lines) as file:
         ordered = (line for place in sorted(known) for line in known[place])
         text = "".join(f"{json.dumps(line)}\n" for line in ordered)
         file.write(gzip.compress(text.encode(), mtime=0))  # equal results, equal bytes
     write_json(manifests, dict(sorted(records.items())))
+
+
+def _by_evaluation(lines: Iterable[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    known: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for line in lines:
+        known.setdefault(_evaluation(line), []).append(line)
+    return known
+
+
+def _finished(steps: Sequence[Step], out: Path) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """The lines of all evaluations that are done."""
+    seeds = {step.id: step.options["seed"] for step in steps if "seed" in step.options}
+    found: list[dict[str, Any]] = []
+    for step in steps:
+        if step.row and is_done(step, out):
+            seed = seeds[step.after[-1]] if step.after else None  # of a model that no stage made
+            found.extend(_found(step, seed, out))
+    return _by_evaluation(found)
 
 
 def _check_recipes(
@@ -350,6 +406,11 @@ def _found(step: Step, seed: int | None, out: Path) -> Iterator[dict[str, Any]]:
 def _evaluation(line: dict[str, Any]) -> tuple[str, ...]:
     """Which evaluation a line belongs to: of a row, a seed, and a split or the judge."""
     return line["row"], str(line["seed"]), line.get("split", "judge")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -26,6 +26,7 @@ from act_train.statistics import mean_interval
 from benchmarks.paper_table.__main__ import (
     KEPT,
     MADE,
+    compared,
     data_commands,
     described,
     keep,
@@ -166,6 +167,21 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
         keep(first, tmp_path, tmp_path / "results", "houses", {"pairs": {}})
     keep([], tmp_path, tmp_path / "results", "webshop", {"pairs": {}})
     assert json.loads((tmp_path / "results/data.json").read_text())["houses"] == data
+    assert compared(second, tmp_path, tmp_path / "results", "houses") == [
+        ("il, seed 1, test", 0, 2)
+    ]
+    whole = second[1].output.read_text()
+    second[1].output.write_text(whole.replace('"won": false', '"won": true'))
+    assert compared(second, tmp_path, tmp_path / "results", "houses") == [
+        ("il, seed 1, test", 2, 2)
+    ]
+    second[1].output.write_text(whole.splitlines(keepends=True)[0])
+    assert compared(second, tmp_path, tmp_path / "results", "houses") == [
+        ("il, seed 1, test", 1, 2)
+    ]
+    second[1].output.write_text(whole)
+    with pytest.raises(ResultMismatch, match="holds nothing of il, seed 1, test"):
+        compared(second, tmp_path, tmp_path / "results", "webshop")
     (options := first[0].options).update(learning_rate=0.5)  # and seed 1 is as it was
     with pytest.raises(ResultMismatch, match="il, test: seeds 0 and 1 were not trained"):
         keep(first, tmp_path, tmp_path / "results", "houses", data)
