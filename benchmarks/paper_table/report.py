@@ -8,8 +8,6 @@ are corrected by Holm's method.
 
 from __future__ import annotations
 
-import gzip
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,9 +24,9 @@ from act_train.errors import ResultMismatch
 from act_train.reporting.published import Number, Published, paper
 from act_train.reporting.sections import Section, Table, Value, markdown
 from act_train.statistics import mean_interval
+from benchmarks.paper_table.results import RESULTS, read_json, read_lines
 from benchmarks.paper_table.worlds import UNJUDGED, WORLDS
 
-RESULTS = Path(__file__).parent.parent / "results/paper_table"
 BASE = "prompt"  # the row of the model that all others start from
 CLAIMS = (
     ("act+il", "il"), ("act+il", "il+il"), ("act+il+rl", "il+rl"), ("act+il+rl", "il+rl+rl"),
@@ -81,7 +79,7 @@ class Report:
 
     def __call__(self) -> int:
         found = {
-            name: [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+            name: list(read_lines(path))
             for name in WORLDS
             if (path := self.results / f"{name}.jsonl.gz").is_file()
         }
@@ -91,10 +89,8 @@ class Report:
                 file=sys.stderr,
             )
             return 2
-        path = self.results / "steps.json"
-        records = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         try:
-            text = report(found, records)
+            text = report(found, read_json(self.results / "steps.json"))
         except ResultMismatch as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

@@ -23,16 +23,9 @@ from act_train.pipelines.running import check
 from act_train.pipelines.steps import Step, steps
 from act_train.reporting.published import paper
 from act_train.statistics import mean_interval
-from benchmarks.paper_table.__main__ import (
-    KEPT,
-    MADE,
-    compared,
-    data_commands,
-    described,
-    keep,
-    planned,
-)
+from benchmarks.paper_table.__main__ import MADE, data_commands, described, planned
 from benchmarks.paper_table.report import Changes, crossed, holm, report, sign_flips
+from benchmarks.paper_table.results import KEPT, compared, keep
 from benchmarks.paper_table.worlds import EXPLORED, ROWS, WORLDS
 
 PROMPTS = 1920  # of a stage
