@@ -16,7 +16,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 import tyro
 
 from act_data.storage.files import write_text
@@ -24,6 +23,19 @@ from act_train.errors import ResultMismatch
 from act_train.reporting.published import Number, Published, paper
 from act_train.reporting.sections import Section, Table, Value, markdown
 from act_train.statistics import mean_interval
+from benchmarks.paper_table.paired import (
+    Line,
+    Measure,
+    by_task,
+    changes_of,
+    check_same,
+    crossed,
+    holm,
+    over_seeds,
+    seeds_of,
+    seeds_of_both,
+    sign_flips,
+)
 from benchmarks.paper_table.results import RESULTS, read_json, read_lines
 from benchmarks.paper_table.worlds import UNJUDGED, WORLDS
 
@@ -63,11 +75,6 @@ LIMITS = (
     "five seeds of a hundred tasks do not settle."
 )
 FLIPPED = ("flip-10", "flip-20", "flip-40")
-FLIPS, RESAMPLES = 20_000, 10_000
-
-Line = Mapping[str, Any]
-Measure = tuple[str, str]  # split, and ``won`` or ``score``
-Changes = Mapping[int | None, Mapping[str, float]]  # by seed and task
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ def _sections(name: str, lines: Sequence[Line], records: Mapping[str, Any]) -> I
     yield Section(f"{name}: to act", (), (_acting(rows, played, shown),))
     measure = shown[0][:2]
     beside = next(column for *_, column in shown if column)
-    claimed = CLAIMS if all(_both(played, *pair) for pair in CLAIMS) else ()
+    claimed = CLAIMS if all(seeds_of_both(played, *pair) for pair in CLAIMS) else ()
     if claimed:
         yield Section(
             f"{name}: does ACT before imitation make a better agent?",
@@ -131,7 +138,7 @@ def _sections(name: str, lines: Sequence[Line], records: Mapping[str, Any]) -> I
             ),
             (_claims(played, measure, beside),),
         )
-    others = [pair for pair in OTHERS if _both(played, *pair) and pair not in claimed]
+    others = [pair for pair in OTHERS if seeds_of_both(played, *pair) and pair not in claimed]
     if others:
         yield Section(
             f"{name}: other differences",
@@ -149,7 +156,7 @@ def _sections(name: str, lines: Sequence[Line], records: Mapping[str, Any]) -> I
         words = [_judging(judged)] if "act" in judges else []
         able = [row for row in rows if row not in UNJUDGED]
         yield Section(f"{name}: to judge", (*words, _offered(judged)), (_judges(able, judged),))
-    if any(_both(lines, *pair) for pair in EXPLORATION):
+    if any(seeds_of_both(lines, *pair) for pair in EXPLORATION):
         yield _exploration(name, played, judged, measure, beside)
     if paid := list(_costs(rows, lines, records)):
         yield Section(
@@ -172,51 +179,6 @@ def _sections(name: str, lines: Sequence[Line], records: Mapping[str, Any]) -> I
         )
 
 
-def crossed(changes: Changes, *, least: float = -1.0) -> tuple[float, float, float]:
-    """Mean of values of the same tasks in several seeds, and its 95 % interval.
-
-    A percentile bootstrap that draws seeds and tasks, each with replacement, so that it speaks of
-    other trainings as well as of other tasks (Owen 2007, the pigeonhole bootstrap). Of one seed it
-    speaks of other tasks alone.
-
-    Args:
-        changes: by seed and task.
-        least: what a value can be at least; at most it is 1.
-    """
-    values = np.array([list(by_task.values()) for by_task in changes.values()])
-    seeds, tasks = values.shape
-    if seeds == 1:
-        mean, (low, high) = mean_interval(list(values[0]), least=least)
-        return mean, low, high
-    drawn = np.random.default_rng(0)
-    weights = [drawn.multinomial(n, [1 / n] * n, size=RESAMPLES) / n for n in (seeds, tasks)]
-    means = np.einsum("rs,st,rt->r", weights[0], values, weights[1], optimize=True)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(values.mean()), float(low), float(high)
-
-
-def sign_flips(changes: Sequence[float]) -> float:
-    """Two-sided p-value that differences of tasks are symmetric about zero (Fisher 1935).
-
-    Args:
-        changes: one per task, which are independent.
-    """
-    values = np.asarray(changes)
-    signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(FLIPS, len(values)))
-    as_far = np.abs(signs @ values) >= abs(values.sum()) - 1e-9
-    return float((1 + as_far.sum()) / (1 + FLIPS))
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """P-values of several claims, corrected by Holm's method (1979)."""
-    order = sorted(range(len(values)), key=lambda i: values[i])
-    corrected, so_far = [0.0] * len(values), 0.0
-    for rank, i in enumerate(order):
-        so_far = max(so_far, min(1.0, (len(values) - rank) * values[i]))
-        corrected[i] = so_far
-    return corrected
-
-
 def _acting(
     rows: Iterable[str], played: Sequence[Line], shown: Sequence[tuple[str, str, str]]
 ) -> Table:
@@ -224,7 +186,7 @@ def _acting(
     for row in rows:
         published = [str(_theirs(row, name) or "–") for *_, name in shown if name]
         ours = [_mean(played, row, (split, measure)) for split, measure, _ in shown]
-        cells.append([_title(row), f"{len(_seeds(played, row))}", *ours, *published])
+        cells.append([_title(row), f"{len(seeds_of(played, row))}", *ours, *published])
     named = [paper().benchmarks[name].title for *_, name in shown if name]
     return Table(
         "Won, or the score, of each row",
@@ -235,10 +197,10 @@ def _acting(
 
 
 def _mean(played: Sequence[Line], row: str, measure: Measure) -> Value | str:
-    found = {seed: _by_task(played, row, measure, seed) for seed in _seeds(played, row)}
+    found = {seed: by_task(played, row, measure, seed) for seed in seeds_of(played, row)}
     if not any(found.values()):  # judged, and not played
         return "–"
-    _check_same(f"{row} was evaluated on other tasks", *found.values())
+    check_same(f"{row} was evaluated on other tasks", *found.values())
     mean, low, high = crossed(found, least=0.0)
     return Value(f"{100 * mean:.1f}", f"[{100 * low:.1f}, {100 * high:.1f}]")
 
@@ -279,7 +241,7 @@ def _agreement(
         theirs = _published(first, second, beside)
         if theirs is None:
             continue
-        mean, low, high = crossed(_changes(played, first, second, measure))
+        mean, low, high = crossed(changes_of(played, first, second, measure))
         side = (low > 0) - (high < 0)
         kind = "not shown" if not side else "same" if side * theirs > 0 else "other"
         found[kind].append(
@@ -298,8 +260,8 @@ def _agreement(
 
 
 def _claims(played: Sequence[Line], measure: Measure, beside: str) -> Table:
-    changes = [_changes(played, first, second, measure) for first, second in CLAIMS]
-    corrected = holm([sign_flips(_over_seeds(one)) for one in changes])
+    changes = [changes_of(played, first, second, measure) for first, second in CLAIMS]
+    corrected = holm([sign_flips(over_seeds(one)) for one in changes])
     table = _differences(CLAIMS, played, measure, beside)
     cells = []
     for row, one, p in zip(table.rows, changes, corrected, strict=True):
@@ -315,7 +277,7 @@ def _differences(
 ) -> Table:
     cells = []
     for first, second in pairs:
-        found = _changes(played, first, second, measure)
+        found = changes_of(played, first, second, measure)
         name = f"{_title(first)} less {_title(second)}"
         mean, low, high = crossed(found)
         told = Value(f"{100 * mean:+.1f}", f"[{100 * low:+.1f}, {100 * high:+.1f}]")
@@ -372,7 +334,7 @@ def _prompts(options: Mapping[str, Any]) -> int:
 
 def _judging(judged: Sequence[Line]) -> str:
     good = 0
-    seeds = _seeds(judged, "act")
+    seeds = seeds_of(judged, "act")
     for seed in seeds:
         gain, low, _ = _gain(judged, "act", seed)
         good += gain >= GAIN and low > 0 and _above(judged, "act", seed)
@@ -381,10 +343,10 @@ def _judging(judged: Sequence[Line]) -> str:
     else:
         verdict = "not supported" if len(seeds) - good > ALL_SEEDS - SEEDS else "undecided"
     flipped = [
-        f"{sum(_above(judged, row, seed) for seed in _seeds(judged, row))} of "
-        f"{len(_seeds(judged, row))} with {row.removeprefix('flip-')} % of the labels flipped"
+        f"{sum(_above(judged, row, seed) for seed in seeds_of(judged, row))} of "
+        f"{len(seeds_of(judged, row))} with {row.removeprefix('flip-')} % of the labels flipped"
         for row in FLIPPED
-        if _seeds(judged, row)
+        if seeds_of(judged, row)
     ]
     survived = f" Seeds in which the judge stays above both floors: {', '.join(flipped)}."
     return (
@@ -400,7 +362,7 @@ def _exploration(
 ) -> Section:
     """What comes of it where the format of the answers is taught before the critique stage."""
     cells, good = [], 0
-    for seed in (seeds := _both(judged, "format", "format+act")):
+    for seed in (seeds := seeds_of_both(judged, "format", "format+act")):
         before, after = (
             fmean(_rights(judged, row, seed)["state"].values()) for row in ("format", "format+act")
         )
@@ -411,7 +373,7 @@ def _exploration(
             f"{seed}", f"{before:.3f}", f"{after:.3f}",
             Value(f"{gain:+.3f}", f"[{low:+.3f}, {high:+.3f}]"), "yes" if above else "no",
         ])  # fmt: skip
-    pairs = [pair for pair in EXPLORATION if _both(played, *pair)]
+    pairs = [pair for pair in EXPLORATION if seeds_of_both(played, *pair)]
     return Section(
         f"{name}: an exploration",
         (
@@ -447,14 +409,14 @@ def _offered(judged: Sequence[Line]) -> str:
 
 
 def _so_far(played: Sequence[Line]) -> str:
-    seeds = min(len(_both(played, *pair)) for pair in CLAIMS)
+    seeds = min(len(seeds_of_both(played, *pair)) for pair in CLAIMS)
     return "" if seeds >= ALL_SEEDS else f"; {seeds} of {ALL_SEEDS} seeds have been run so far"
 
 
 def _judges(rows: Iterable[str], judged: Sequence[Line]) -> Table:
     cells = []
     for row in rows:
-        for seed in _seeds(judged, row):
+        for seed in seeds_of(judged, row):
             right = _rights(judged, row, seed)
             among = _rights([line for line in judged if line.get("admissible")], row, seed)
             gain, low, high = _gain(judged, row, seed)
@@ -488,7 +450,7 @@ def _gain(
     """Of a row in one seed over another, with its interval."""
     before = _rights(judged, *over)["state"]
     after = _rights(judged, row, seed)["state"]
-    _check_same(f"{row}, seed {seed}, was judged on other pairs", after, before)
+    check_same(f"{row}, seed {seed}, was judged on other pairs", after, before)
     changes = [after[pair] - before[pair] for pair in before]
     mean, (low, high) = mean_interval(changes, [task for task, _ in before], least=-1)
     return mean, low, high
@@ -514,51 +476,6 @@ def _texts(judged: Sequence[Line], row: str, seed: int | None) -> Line:
 
 def _above(judged: Sequence[Line], row: str, seed: int | None) -> bool:
     return bool(_texts(judged, row, seed)["above_floors"])
-
-
-def _changes(played: Sequence[Line], first: str, second: str, measure: Measure) -> Changes:
-    """The first row less the second, by task, in each of the seeds that both have."""
-    found = {}
-    for seed in _both(played, first, second):
-        one, other = (_by_task(played, row, measure, seed) for row in (first, second))
-        _check_same(f"{first} was evaluated on other tasks", one, other, *found.values())
-        found[seed] = {task: one[task] - other[task] for task in one}
-    return found
-
-
-def _over_seeds(changes: Changes) -> list[float]:
-    """The mean of each task."""
-    return [
-        fmean(values) for values in zip(*(one.values() for one in changes.values()), strict=True)
-    ]
-
-
-def _check_same(words: str, *found: Mapping[Any, float]) -> None:
-    if any(one.keys() != found[0].keys() for one in found):
-        raise ResultMismatch(f"{words} than what it is compared with. Run both again.")
-
-
-def _by_task(
-    played: Sequence[Line], row: str, measure: Measure, seed: int | None
-) -> dict[str, float]:
-    """Values of a row in one seed, in the order of the tasks' names."""
-    split, what = measure
-    found = {
-        line["task_id"]: float(line[what])
-        for line in played
-        if line["row"] == row and line["split"] == split
-        and line["seed"] in (seed, None)  # None: the base, which has no seed
-    }  # fmt: skip
-    return dict(sorted(found.items()))
-
-
-def _seeds(lines: Sequence[Line], row: str) -> list[int | None]:
-    return sorted({line["seed"] for line in lines if line["row"] == row}, key=str)
-
-
-def _both(lines: Sequence[Line], first: str, second: str) -> list[int | None]:
-    one, other = _seeds(lines, first), _seeds(lines, second)
-    return [seed for seed in one if seed in other or None in other]
 
 
 if __name__ == "__main__":

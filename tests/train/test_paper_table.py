@@ -24,7 +24,8 @@ from act_train.pipelines.steps import Step, steps
 from act_train.reporting.published import paper
 from act_train.statistics import mean_interval
 from benchmarks.paper_table.__main__ import MADE, data_commands, described, planned
-from benchmarks.paper_table.report import Changes, crossed, holm, report, sign_flips
+from benchmarks.paper_table.paired import Changes, crossed, holm, sign_flips
+from benchmarks.paper_table.report import report
 from benchmarks.paper_table.results import KEPT, compared, keep
 from benchmarks.paper_table.worlds import EXPLORED, ROWS, WORLDS
 

@@ -1,0 +1,119 @@
+"""Differences of two rows, paired by task and seed, and the plan's tests of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from act_train.errors import ResultMismatch
+from act_train.statistics import mean_interval
+
+FLIPS, RESAMPLES = 20_000, 10_000
+
+Line = Mapping[str, Any]  # of the results
+Measure = tuple[str, str]  # split, and ``won`` or ``score``
+Changes = Mapping[int | None, Mapping[str, float]]  # by seed and task
+
+
+def changes_of(played: Sequence[Line], first: str, second: str, measure: Measure) -> Changes:
+    """The first row less the second, by task, in each of the seeds that both have.
+
+    Raises:
+        ResultMismatch: they were evaluated on different tasks.
+    """
+    found = {}
+    for seed in seeds_of_both(played, first, second):
+        one, other = (by_task(played, row, measure, seed) for row in (first, second))
+        check_same(f"{first} was evaluated on other tasks", one, other, *found.values())
+        found[seed] = {task: one[task] - other[task] for task in one}
+    return found
+
+
+def over_seeds(changes: Changes) -> list[float]:
+    """The mean of each task."""
+    return [
+        fmean(values) for values in zip(*(one.values() for one in changes.values()), strict=True)
+    ]
+
+
+def check_same(words: str, *found: Mapping[Any, float]) -> None:
+    """Refuse what cannot be paired.
+
+    Raises:
+        ResultMismatch: not all tell of the same tasks or pairs.
+    """
+    if any(one.keys() != found[0].keys() for one in found):
+        raise ResultMismatch(f"{words} than what it is compared with. Run both again.")
+
+
+def by_task(
+    played: Sequence[Line], row: str, measure: Measure, seed: int | None
+) -> dict[str, float]:
+    """Values of a row in one seed, in the order of the tasks' names."""
+    split, what = measure
+    found = {
+        line["task_id"]: float(line[what])
+        for line in played
+        if line["row"] == row and line["split"] == split
+        and line["seed"] in (seed, None)  # None: the base, which has no seed
+    }  # fmt: skip
+    return dict(sorted(found.items()))
+
+
+def seeds_of(lines: Sequence[Line], row: str) -> list[int | None]:
+    """The seeds in which a row was run; of the base ``[None]``."""
+    return sorted({line["seed"] for line in lines if line["row"] == row}, key=str)
+
+
+def seeds_of_both(lines: Sequence[Line], first: str, second: str) -> list[int | None]:
+    """The seeds of the first row in which the second was run too; the base goes with any."""
+    one, other = seeds_of(lines, first), seeds_of(lines, second)
+    return [seed for seed in one if seed in other or None in other]
+
+
+def crossed(changes: Changes, *, least: float = -1.0) -> tuple[float, float, float]:
+    """Mean of values of the same tasks in several seeds, and its 95 % interval.
+
+    A percentile bootstrap that draws seeds and tasks, each with replacement, so that it speaks of
+    other trainings as well as of other tasks (Owen 2007, the pigeonhole bootstrap). Of one seed it
+    speaks of other tasks alone.
+
+    Args:
+        changes: by seed and task.
+        least: what a value can be at least; at most it is 1.
+    """
+    values = np.array([list(by_task.values()) for by_task in changes.values()])
+    seeds, tasks = values.shape
+    if seeds == 1:
+        mean, (low, high) = mean_interval(list(values[0]), least=least)
+        return mean, low, high
+    drawn = np.random.default_rng(0)
+    weights = [drawn.multinomial(n, [1 / n] * n, size=RESAMPLES) / n for n in (seeds, tasks)]
+    means = np.einsum("rs,st,rt->r", weights[0], values, weights[1], optimize=True)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(values.mean()), float(low), float(high)
+
+
+def sign_flips(changes: Sequence[float]) -> float:
+    """Two-sided p-value that differences of tasks are symmetric about zero (Fisher 1935).
+
+    Args:
+        changes: one per task, which are independent.
+    """
+    values = np.asarray(changes)
+    signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(FLIPS, len(values)))
+    as_far = np.abs(signs @ values) >= abs(values.sum()) - 1e-9
+    return float((1 + as_far.sum()) / (1 + FLIPS))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """P-values of several claims, corrected by Holm's method (1979)."""
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    corrected, so_far = [0.0] * len(values), 0.0
+    for rank, i in enumerate(order):
+        so_far = max(so_far, min(1.0, (len(values) - rank) * values[i]))
+        corrected[i] = so_far
+    return corrected
