@@ -167,7 +167,7 @@ def _sections(name: str, lines: Sequence[Line], records: Mapping[str, Any]) -> I
                 "for all. A prompt of multi-turn RL is a task, played eight times; its tokens are "
                 "not told, for what the model reads within an episode is not counted. "
                 "Core-minutes are of the whole processes, with start-up and measurements, in "
-                "seeds in which they were noted of every stage.",
+                "seeds in which they were noted of every stage." + _processors(lines, records),
             ),
             (
                 Table(
@@ -314,6 +314,21 @@ def _made(model: str, records: Mapping[str, Any]) -> Iterator[Any]:
     while model in records:
         yield records[model]
         model = records[model]["inputs"]["model"]
+
+
+def _processors(lines: Sequence[Line], records: Mapping[str, Any]) -> str:
+    """Which processor computed which seeds, as far as that was noted."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for seed, step, model in {(line["seed"], line["step"], line["model"]) for line in lines}:
+        for record in (records.get(step, {}), *_made(model, records)):
+            processor = record.get("hardware", {}).get("processor")
+            if processor and seed is not None:
+                found[processor].add(seed)
+    told = (
+        f"{processor} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))})"
+        for processor, seeds in sorted(found.items())
+    )
+    return f" Processors: {'; '.join(told)}." if found else ""
 
 
 def _sums(of_seeds: Iterable[Sequence[Any]], value: Callable[[Any], float | None]) -> list[float]:

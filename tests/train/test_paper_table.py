@@ -329,6 +329,11 @@ def test_what_a_row_took_is_of_all_of_its_stages() -> None:
         lines += [{**line, "model": f"il-{seed}"} for line in lines_of("act+il", seed, 4, 0.5)]
     text = report({"houses": lines}, records)
     assert "| ACT → IL | 240 | 2,160 | 4.25 | 6 | 1 |" in text
+    assert "Processors" not in text
+    records["act-0"]["hardware"] = {"processor": "A"}
+    records["act-1"]["hardware"] = {"machine": "not told"}
+    records["il-0"]["hardware"] = records["il-1"]["hardware"] = {"processor": "B"}
+    assert "Processors: A (seed 0); B (seeds 0, 1)." in report({"houses": lines}, records)
     records["il-0"]["stage"] = records["il-1"]["stage"] = "env-rl"
     assert "| ACT → IL | 240 | 2,160 | – | 6 | 1 |" in report({"houses": lines}, records)
     records["il-0"] |= {"stage": "imitate", "metrics": {}}  # of seeds whose log is missing
