@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 
 from act_train.reporting.figures import curves, running_mean
 from act_train.reporting.sections import Figure, Table
@@ -36,13 +37,15 @@ def learning_curves(found: Sequence[Training]) -> list[Figure]:
 
 def _labels(found: Sequence[Training]) -> list[str]:
     """A label of each, numbered where several have one, such as seeds of a row."""
-    labels = [one.label for one in found]
-    seen: Counter[str] = Counter()
-    numbered = []
-    for label in labels:
-        seen[label] += 1
-        numbered.append(f"{label} ({seen[label]})" if labels.count(label) > 1 else label)
-    return numbered
+    labels = Counter(one.label for one in found)
+    given: list[str] = []
+    for one in found:
+        names = (f"{one.label} ({number})" for number in count(1))
+        taken = {*labels, *given}  # a run may have been called "a (1)" by hand
+        given.append(
+            one.label if labels[one.label] == 1 else next(n for n in names if n not in taken)
+        )
+    return given
 
 
 def _figure(caption: str, name: str, series: dict[str, list[tuple[float, float]]]) -> Figure:

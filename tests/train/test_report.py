@@ -408,10 +408,13 @@ def test_judges_and_learning_curves(trained: Path, judged: Path, tmp_path: Path)
 
 
 def test_seeds_of_a_row_have_a_curve_each(trained: Path, tmp_path: Path) -> None:
-    other = shutil.copytree(trained, tmp_path / "other")
-    _, text = written(tmp_path / "out", f"act={trained}", f"act={other}")
+    others = [shutil.copytree(trained, tmp_path / name) for name in ("other", "third")]
+    _, text = written(
+        tmp_path / "out", f"act={trained}", f"act={others[0]}", f"act (1)={others[1]}"
+    )
     curve = text.split("critique: mean reward")[1]
-    assert row(curve, "act (1)")[1:] == row(curve, "act (2)")[1:] == ["3", "0.25", "0.75"]
+    for label in ("act (1)", "act (2)", "act (3)"):
+        assert row(curve, label)[1:] == ["3", "0.25", "0.75"]
 
 
 def test_a_judgement_beside_its_model_is_shown_where_it_is_named(
