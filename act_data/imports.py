@@ -39,15 +39,15 @@ class Import(EnvOptions, WorkOptions):
     """Turn episodes that others recorded into trajectories, where they replay and win.
 
     Reads conversations as ETO stores them (agent-eto/eto-sft-trajectory on the Hub: a JSON list or
-    lines), and logs of WebShop's site (a file each). What is left out is in rejected.jsonl, with
+    lines), logs of WebShop's site (a file each), and the JSON lines of act-data export. What is left out is in rejected.jsonl, with
     the reason. Interrupt it whenever you like: the same command goes on where it stopped.
 
     Attributes:
         file: the records: a file, or a folder of .json and .jsonl files.
         env: id of the environment to play them in, such as ACT/ALFWorld-v0.
         out: folder for the trajectories; new, or begun by the same command.
-        source: who acted, recorded as the trajectories' policy; by default eto for conversations
-            and human for logs.
+        source: who acted, recorded as the trajectories' policy; by default eto for conversations,
+            human for logs, and for exported lines the policy that they name.
         env_kwargs: further arguments of the environment, as a JSON object. ETO's ALFWorld needs
             {"dialect": "classic"}; its ScienceWorld, where all containers were open,
             {"simplifications": "teleportAction,openDoors,selfWateringFlowerPots,openContainers"}.

@@ -1,7 +1,6 @@
 """Loading a causal language model, from the Hub or from a folder, and naming its exact weights.
 
-The only module here that knows transformers; torch and transformers (extra ``train``) are
-imported when a model is asked for.
+torch and transformers (extra ``train``) are imported when a model is asked for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``act-train``: one subcommand per stage, each of them ``--config RECIPE.yaml [--key value]``.
 
-Help is printed from the dataclasses in ``recipe``; torch and TRL are imported when a stage runs.
+Help is printed from the dataclasses of :mod:`act_train.arguments`; torch and TRL are imported when a stage runs.
 """
 
 from __future__ import annotations

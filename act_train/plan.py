@@ -30,7 +30,8 @@ def run(arguments: PlanArguments) -> dict[str, Any]:
     """Plan all stages of the recipes.
 
     Returns:
-        For each its title, its table and what is wrong.
+        ``{"stages": [...]}``, for each its title, the lines of its table, what is wrong, and about
+        how many seconds of GPU time it takes, with every seed (None where that is not known).
 
     Raises:
         RecipeError: a recipe cannot be read, or something in it cannot work. What was planned has

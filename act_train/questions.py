@@ -4,7 +4,7 @@ A pair is a question of two candidates. With more, alternatives that were mined 
 one action of the expert share a question, each of them in one. The label of a question may be made
 wrong on purpose, for training data alone: how much of that a method survives is worth knowing.
 
-What becomes of a question as a prompt is in :mod:`act_train.data`.
+What becomes of a question as a prompt is in :mod:`act_train.rows`.
 """
 
 from __future__ import annotations

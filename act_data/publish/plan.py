@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from gymnasium.envs.registration import parse_env_id
 
+from act_data.errors import DataNotFound
 from act_data.publish.derived import DERIVED, FROM_PAIRS, FROM_TRAJECTORIES
 from act_data.splits import check_split, made_from
 from act_data.storage.schema import Kind
@@ -180,6 +181,8 @@ def layout(folder: Path) -> dict[str, dict[str, list[Path]]]:
     Raises:
         DataNotFound, DataCorrupt, UnfinishedRun: the folder is not what act-data build leaves.
     """
+    if not (folder / "data").is_dir():
+        raise DataNotFound(f"{folder} holds no folder data. Make a dataset with act-data build.")
     configs = sorted(
         (path.name for path in (folder / "data").iterdir() if path.is_dir()),
         key=lambda name: (name in BESIDE_PAIRS, name),

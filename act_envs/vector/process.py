@@ -53,7 +53,7 @@ class Worker:
     ) -> None:
         request = _packed(blueprint)
         self._timeout, self._owner = timeout, os.getpid()
-        self._deadline = time.monotonic() + start
+        self._allow(start)
         self.busy = True
         self._number = 0  # of the last orders; their answers repeat it
         mark = secrets.token_hex(16)
@@ -113,7 +113,7 @@ class Worker:
         """
         request = _packed((self._number + 1, orders))
         others = sum(_moves(order) for _, order in orders if type(order) is not str)
-        self._deadline = time.monotonic() + self._timeout * max(1, others)
+        self._allow(self._timeout * max(1, others))
         self.busy = True
         self._number += 1
         self._send(request)
@@ -128,7 +128,7 @@ class Worker:
             answer = self._channel.receive(self._deadline)
         except TimeoutError:
             self.kill()
-            raise WorkerDied(f"no answer in time (timeout={self._timeout:g})") from None
+            raise WorkerDied(f"no answer within {self._allowed:g} s") from None
         except Garbled as error:
             self.kill()
             raise WorkerDied(f"an answer that is none: {error}") from None
@@ -159,12 +159,17 @@ class Worker:
         """End it at once, with all the processes that it has started. May be called twice."""
         self._end()
 
+    def _allow(self, seconds: float) -> None:
+        """How long it may take to answer what comes next."""
+        self._allowed = seconds
+        self._deadline = time.monotonic() + seconds
+
     def _send(self, request: bytes) -> None:
         try:
             self._channel.send(request, self._deadline)
         except TimeoutError:
             self.kill()
-            raise WorkerDied(f"orders not taken in time (timeout={self._timeout:g})") from None
+            raise WorkerDied(f"orders not taken within {self._allowed:g} s") from None
         except ChannelClosed:
             raise WorkerDied(self._how()) from None
 

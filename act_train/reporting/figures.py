@@ -148,7 +148,7 @@ def reliability(
 
 
 def running_mean(values: Sequence[float]) -> list[float]:
-    """Mean of the last eighth of the points so far, so that the eye sees the trend."""
+    """Mean of the last points up to each, an eighth of all, so that the eye sees the trend."""
     window = max(1, len(values) // 8)
     return [
         sum(part) / len(part)

@@ -204,7 +204,7 @@ def data_commands(world: World, data: Path) -> list[list[str]]:
 
 
 def described(data: Path) -> dict[str, Any]:
-    """What made the data of a world, and what came of it: the manifests and counts of ``DATA``.
+    """What made the data of a world, and what came of it: manifests and counts by folder.
 
     Raises:
         DataNotFound: a command of :func:`data_commands` has not ended there.

@@ -32,7 +32,7 @@ def keep(
         out: their folder.
         results: ``NAME.jsonl.gz``, ``steps.json`` and ``data.json`` are written there.
         name: of the world.
-        data: what they are made from, as :func:`described` tells.
+        data: what they are made from: the manifest and the counts of each folder of data.
 
     Raises:
         ResultMismatch: what lies there was made from other data, or with other options.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from act_data.errors import DataNotFound
 from act_data.publish import measures
 from act_data.publish.counts import Proposals, Repeats, quantiles
 from act_data.publish.measures import measure
@@ -165,3 +166,8 @@ def test_what_became_of_all_samples(tmp_path: Path) -> None:
         "env_ids": ["ACT/Toy-v0"], "policy": "p", "revision": "r", "k": 4,
         "states": 9, "samples": 36, "as_expert": 11, "faulty": 5,
     }  # fmt: skip
+
+
+def test_a_folder_that_no_build_has_left_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataNotFound, match="holds no folder data. Make a dataset with act-data"):
+        measure(tmp_path)

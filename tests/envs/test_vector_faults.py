@@ -43,8 +43,8 @@ CAUSES = {
     "runtime error": "RuntimeError: broken on purpose",
     "memory error": "MemoryError: broken on purpose",
     "simulator error": "SimulatorError: broken on purpose",
-    "hang": "no answer in time",
-    "stop": "no answer in time",
+    "hang": "no answer within",
+    "stop": "no answer within",
     "garbage": "an answer that is none",
     "half a frame": "",  # what follows completes it to nonsense, or never comes
     "no pickle": "an answer that is none",
