@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,9 +12,9 @@ import gymnasium as gym
 import tyro
 from tyro.conf import subcommand
 
+from act_data import terminal
 from act_data.analysis.floor import Floor, floor, floor_text
 from act_data.analysis.noise import Noise, noise, noise_text
-from act_data.analysis.table import printable
 from act_data.collect import Collect, collect
 from act_data.contrast import Contrast, contrast
 from act_data.diff import Diff, diff, diff_text
@@ -30,7 +28,6 @@ from act_data.publish.push import Push, push, push_text
 from act_data.publish.release import Release, release, release_text
 from act_data.show import Show, show, show_text
 from act_data.stats import Stats, stats, stats_text
-from act_data.storage.files import in_words
 from act_data.verify import Verify, verify
 from act_envs.errors import ActError
 
@@ -83,8 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 where ``diff`` found differences; 2 after an error of the user's or of the data, told
         in one line; 130 after Ctrl-C.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a locale without Unicode is no reason to fail
+    terminal.prepare()
     config = tyro.cli(  # pyright: ignore[reportCallIssue]
         _Command,  # pyright: ignore[reportArgumentType]
         prog="act-data",
@@ -94,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         text, status = _told(config)
     except (ActError, gym.error.Error, OSError) as error:
-        return _failed(error)
+        return terminal.failed(error)
     except KeyboardInterrupt:
         goes_on = isinstance(config, _RESUMES)
         print(
@@ -103,20 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    try:  # around this alone: a pipe that breaks during the work is a failure of the work
-        print(text, flush=True)
-    except BrokenPipeError:
-        # The reader (head, less) has gone; what is still to be flushed or printed goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:  # such as a full disk
-        return _failed(f"standard output cannot be written ({error}). Send it elsewhere.")
-    return status
-
-
-def _failed(error: object) -> int:
-    said = in_words(error) if isinstance(error, OSError) else str(error)
-    print(f"error: {printable(' '.join(said.split()))}", file=sys.stderr)
-    return 2
+    return terminal.answer(f"{text}\n") or status
 
 
 def _told(config: Any) -> tuple[str, int]:

@@ -39,8 +39,9 @@ class Import(EnvOptions, WorkOptions):
     """Turn episodes that others recorded into trajectories, where they replay and win.
 
     Reads conversations as ETO stores them (agent-eto/eto-sft-trajectory on the Hub: a JSON list or
-    lines), logs of WebShop's site (a file each), and the JSON lines of act-data export. What is left out is in rejected.jsonl, with
-    the reason. Interrupt it whenever you like: the same command goes on where it stopped.
+    lines), logs of WebShop's site (a file each), and the JSON lines of act-data export. What is
+    left out is in rejected.jsonl, with the reason. Interrupt it whenever you like: the same command
+    goes on where it stopped.
 
     Attributes:
         file: the records: a file, or a folder of .json and .jsonl files.

@@ -1,13 +1,13 @@
 """``act-train``: one subcommand per stage, each of them ``--config RECIPE.yaml [--key value]``.
 
-Help is printed from the dataclasses of :mod:`act_train.arguments`; torch and TRL are imported when a stage runs.
+Help is printed from the dataclasses of :mod:`act_train.arguments`; torch and TRL are imported when
+a stage runs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-import io
 import logging
 import os
 import sys
@@ -16,7 +16,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from act_data.storage.files import in_words
+from act_data import terminal
 from act_envs.errors import ActError, nearest
 from act_train import recipe
 from act_train.stages import STAGES, Stage, missing, types_of
@@ -31,23 +31,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 2 for a mistake of the caller, 130 after an interrupt.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a locale without Unicode is no reason to fail
+    terminal.prepare()
     try:
         answer = _answer(sys.argv[1:] if argv is None else list(argv))
     except (ActError, gym.error.Error, OSError) as error:
-        said = in_words(error) if isinstance(error, OSError) else str(error)
-        print(f"error: {' '.join(said.split())}", file=sys.stderr)
-        return 2
+        return terminal.failed(error)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    try:  # around this alone: a pipe that breaks during the work is a failure of the work
-        print(answer, end="", flush=True)
-    except BrokenPipeError:
-        # The reader (head, less) has gone; what is still to be flushed or printed goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return terminal.answer(answer)
 
 
 def _answer(arguments: Sequence[str]) -> str:

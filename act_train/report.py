@@ -163,7 +163,7 @@ def _judges(found: Found) -> Section:
 
 
 def _learning(found: Found) -> Section:
-    text = "Faint: what was logged. Strong: the mean of the last steps up to there, as many as an eighth of the run."
+    text = "Faint: what was logged. Strong: the mean of the steps before, an eighth of the run's."
     return _section("Learning curves", [text], learning_curves(found.trainings))
 
 

@@ -169,5 +169,5 @@ def test_what_became_of_all_samples(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_no_build_has_left_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataNotFound, match="holds no folder data. Make a dataset with act-data"):
+    with pytest.raises(DataNotFound, match=r"holds no folder data\. Make a dataset with act-data"):
         measure(tmp_path)

@@ -185,6 +185,22 @@ def test_processes_part_before_they_end(tmp_path: Path, monkeypatch: pytest.Monk
     assert not torch.distributed.is_initialized()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_and_strange_signs_are_told_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "a\x1b[2J")
+    assert "a\\x1b[2J does not exist." in error_of(["compare", missing, missing], capsys)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "act_train.cli"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: standard output cannot be written")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(("after", "environment"), [("| true", {}), ("", {"LC_ALL": "C"})])
 def test_neither_a_closed_pipe_nor_an_ascii_terminal_is_an_error(
     after: str, environment: dict[str, str]
