@@ -209,13 +209,13 @@ def _pairs(
     )
 
 
-def _one_a_verdict(pairs: Sequence[ContrastPair], each: int = 2) -> list[ContrastPair]:
-    """From the middle of the episodes, so that something has happened."""
+def _one_a_verdict(pairs: Sequence[ContrastPair]) -> list[ContrastPair]:
+    """Two of each verdict, from the middle of the episodes, so that something has happened."""
     verdicts: dict[str, list[ContrastPair]] = {}
     for pair in pairs:
         if pair.step > 1 and pair.verification and pair.verification.hindsight:
             verdicts.setdefault(pair.verification.hindsight.verdict, []).append(pair)
-    return [pair for name in sorted(verdicts) for pair in verdicts[name][:each]]
+    return [pair for name in sorted(verdicts) for pair in verdicts[name][:2]]
 
 
 def _example(pair: ContrastPair) -> tuple[str, ...]:

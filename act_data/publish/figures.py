@@ -175,10 +175,10 @@ def histograms(panels: Mapping[str, Mapping[str, Mapping[int, int]]], xlabel: st
     return _png(figure)
 
 
-def _nice(span: int, most: int = 24) -> int:
-    """Width of a bin: 1, 2 or 5 times a power of ten, the least that gives at most ``most``."""
+def _nice(span: int) -> int:
+    """Width of a bin: 1, 2 or 5 times a power of ten, the least that gives at most 24."""
     size = 1
-    while span > most * size:
+    while span > 24 * size:
         size = next(
             step
             for power in range(12)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.axes import Axes
 
-INK, SOFT, LINE, GREY = "#1c2430", "#5b6676", "#e2e6ec", "#b9c1cc"
+INK, SOFT, LINE = "#1c2430", "#5b6676", "#e2e6ec"
 ACCENT = "#2458a6"
 _SERIES = (ACCENT, "#b4561f", "#3a7d44", "#7a4fa3", "#0f7c86", "#a8326b", "#8a6d0b", "#50607a")
 _NAMES = {
-    INK: "ink", SOFT: "soft", LINE: "line", GREY: "grey",
+    INK: "ink", SOFT: "soft", LINE: "line",
     **{colour: f"series-{number}" for number, colour in enumerate(_SERIES, 1)},
 }  # fmt: skip
 
@@ -30,9 +30,6 @@ def bars(
     name: str,
     labels: Sequence[str],
     series: Mapping[str, Sequence[tuple[float, float, float]]],
-    *,
-    colours: Sequence[str] = _SERIES,
-    chance: float | None = None,
 ) -> Markup:
     """Horizontal bars with intervals.
 
@@ -40,8 +37,6 @@ def bars(
         name: unique name of the figure within the page.
         labels: one per group of bars, shown from top to bottom.
         series: per series one (value, low, high) a label, all in [0, 1].
-        colours: one per series.
-        chance: draws a dashed line at this value.
     """
     height = 0.55 + 0.32 * len(labels) * len(series) + 0.15 * len(labels)
     figure, axes = _axes(height)
@@ -51,8 +46,8 @@ def bars(
         heights = [value for value, _, _ in values]
         errors = [[v - low for v, low, _ in values], [high - v for v, _, high in values]]
         axes.barh(
-            places, heights, 0.86 * thickness, xerr=errors, color=colours[number], label=title,
-            error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2.5},
+            places, heights, 0.86 * thickness, xerr=errors, color=_SERIES[number % len(_SERIES)],
+            label=title, error_kw={"ecolor": INK, "elinewidth": 1, "capsize": 2.5},
         )  # fmt: skip
         for place, (value, _, high) in zip(places, values, strict=True):
             axes.text(high + 0.015, place, f"{value:.2f}", va="center", color=SOFT, fontsize=9)
@@ -61,8 +56,6 @@ def bars(
     axes.set_xlim(0, 1.12)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.grid(axis="x", color=LINE)
-    if chance is not None:
-        axes.axvline(chance, color=SOFT, linestyle="--", linewidth=1)
     if len(series) > 1:
         axes.legend(
             frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series),
@@ -71,28 +64,7 @@ def bars(
     return _svg(figure, name)
 
 
-def stacked(name: str, labels: Sequence[str], series: Mapping[str, Sequence[int]]) -> Markup:
-    """Horizontal stacked counts, one bar a label."""
-    figure, axes = _axes(0.9 + 0.3 * len(labels))
-    start = [0] * len(labels)
-    for colour, (title, counts) in zip((ACCENT, GREY), series.items(), strict=False):
-        axes.barh(labels, counts, 0.68, left=start, color=colour, label=title)
-        start = [a + b for a, b in zip(start, counts, strict=True)]
-    axes.invert_yaxis()
-    axes.grid(axis="x", color=LINE)
-    axes.legend(
-        frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(series), labelcolor=SOFT
-    )
-    return _svg(figure, name)
-
-
-def curves(
-    name: str,
-    series: Mapping[str, Sequence[tuple[float, float]]],
-    *,
-    ylabel: str,
-    xlabel: str = "optimiser step",
-) -> Markup:
+def curves(name: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> Markup:
     """Lines over training steps: the points faint, their running mean strong."""
     figure, axes = _axes(2.9 + 0.2 * (len(series) // 3))
     looks = itertools.product(("-", "--", ":"), _SERIES)
@@ -103,8 +75,7 @@ def curves(
             steps, running_mean(values), dashes, color=colour, linewidth=2, label=title,
             marker="o" if len(values) == 1 else None,
         )  # fmt: skip
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
+    axes.set_xlabel("optimiser step")
     axes.grid(color=LINE)
     if len(series) > 1:
         axes.legend(
@@ -113,18 +84,15 @@ def curves(
     return _svg(figure, name)
 
 
-def reliability(
-    name: str, points: Sequence[tuple[float, float, float, float, int]], *, start: float = 0.5
-) -> Markup:
+def reliability(name: str, points: Sequence[tuple[float, float, float, float, int]]) -> Markup:
     """A reliability diagram: accuracy over confidence, with intervals, and how many there are.
 
     Args:
         name: unique name of the figure within the page.
         points: (confidence, accuracy, low, high, observations) of each bin that is not empty.
-        start: least confidence there can be.
     """
     figure, axes = _axes(4.0)
-    axes.plot([start, 1], [start, 1], "--", color=SOFT, linewidth=1)
+    axes.plot([0.5, 1], [0.5, 1], "--", color=SOFT, linewidth=1)
     most = max((count for *_, count in points), default=1)
     sizes = [18 + 150 * count / most for *_, count in points]
     confidence = [point[0] for point in points]
@@ -139,7 +107,7 @@ def reliability(
             f"{count:,}", (x, y), xytext=(7, -10), textcoords="offset points", color=SOFT,
             fontsize=8,
         )  # fmt: skip
-    axes.set_xlim(start - 0.02, 1.04)
+    axes.set_xlim(0.48, 1.04)
     axes.set_ylim(-0.03, 1.05)
     axes.set_xlabel("mean confidence")
     axes.set_ylabel("accuracy")

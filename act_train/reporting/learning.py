@@ -56,5 +56,5 @@ def _figure(caption: str, name: str, series: dict[str, list[tuple[float, float]]
             (label, f"{points[-1][0]:g}", *(f"{v:.4g}" for v in (points[0][1], smooth[-1])))
         )
     header = ("run", "steps", "first value", "mean of the last eighth")
-    drawing = curves(name, series, ylabel="")
+    drawing = curves(name, series)
     return Figure(caption, drawing, Table(caption, header, rows), small=True)

@@ -19,7 +19,7 @@ def test_a_template_misses_nothing_and_escapes_everything() -> None:
 def test_figures_are_inline_deterministic_and_do_not_share_ids() -> None:
     def draw(name: str) -> str:
         values = {"score": [(0.5, 0.4, 0.7), (0.1, 0.0, 0.2)]}
-        return str(figures.bars(name, ["a", "b"], values, chance=0.5))
+        return str(figures.bars(name, ["a", "b"], values))
 
     first, second = draw("one"), draw("two")
     assert first == draw("one")
@@ -31,18 +31,15 @@ def test_figures_are_inline_deterministic_and_do_not_share_ids() -> None:
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"|http://www.w3.org/\S*', "", first)
 
 
-def test_curves_and_counts_draw_what_they_are_given() -> None:
-    lines = str(figures.curves("c", {"a": [(1, 0.5), (2, 0.25)], "b": []}, ylabel="loss"))
-    assert "loss" in lines
+def test_curves_and_diagrams_draw_what_they_are_given() -> None:
+    lines = str(figures.curves("c", {"a": [(1, 0.5), (2, 0.25)], "b": []}))
     assert "optimiser step" in lines
     points = [(0.6, 0.5, 0.4, 0.7, 30), (0.9, 0.95, 0.9, 1.0, 1200)]
     assert "1,200" in str(figures.reliability("r", points))
-    counts = str(figures.stacked("s", ["x", "y"], {"in": [1, 2], "out": [3, 4]}))
-    assert ">out<" in counts
 
 
 def test_figures_take_the_colours_of_their_page() -> None:
-    drawn = str(figures.curves("c", {"a": [(1, 0.5), (2, 0.25)]}, ylabel="loss"))
+    drawn = str(figures.curves("c", {"a": [(1, 0.5), (2, 0.25)]}))
     assert re.search(r"stroke: var\(--series-1, #\w{6}\)", drawn)
     sheet = (files("act_train") / "templates" / "page.html").read_text()
     for name in set(re.findall(r"var\((--[\w-]+)", drawn)):
