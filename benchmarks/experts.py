@@ -21,9 +21,9 @@ from act_envs.alfworld.files import SPLITS, find_source
 from act_envs.alfworld.game import Game, State
 from act_envs.alfworld.generator import GeneratedGames
 from act_envs.alfworld.planner import cost_to_go, plan
-from act_envs.alfworld.resemblance import explore, resemblance
 from act_envs.alfworld.store import GameStore
 from benchmarks.blind_search import blind_search, off_path_states
+from benchmarks.resemblance.alfworld import explore, resemblance
 from benchmarks.table import Row, publish
 
 COMPARED = (": receptacles", ": objects", ": optimal plan", ": explorer steps")

@@ -25,12 +25,12 @@ from act_envs.alfworld.engine import Engine
 from act_envs.alfworld.files import KINDS, SPLITS, find_source, read_games
 from act_envs.alfworld.game import Game, bits, classic
 from act_envs.alfworld.generator import GeneratedGames
-from act_envs.alfworld.resemblance import resemblance
 from act_envs.alfworld.stock import Stock
 from act_envs.alfworld.store import GameStore
 from act_envs.progress import Progress
 from act_envs.types import Task
 from benchmarks.busy import Busy
+from benchmarks.resemblance.alfworld import resemblance
 from benchmarks.table import Row, publish
 
 GAMES, CLASSIC_GAMES, STEPS = 300, 60, 50

@@ -31,10 +31,10 @@ from act_envs.webshop.catalogue import Product, find_source
 from act_envs.webshop.generator import generate
 from act_envs.webshop.goals import SPLITS, Goal
 from act_envs.webshop.nouns import Nouns
-from act_envs.webshop.resemblance import resemblance
 from act_envs.webshop.reward import Reward, reward
 from act_envs.webshop.shop import Shop, open_shop
 from act_envs.webshop.simulator import NativeSimulator
+from benchmarks.resemblance.webshop import resemblance
 from benchmarks.table import Row
 
 OBSERVATIONS = ("text", "text_rich", "url")

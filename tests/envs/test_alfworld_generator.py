@@ -27,9 +27,9 @@ from act_envs.alfworld.generator import FOLDERS, GeneratedGame, GeneratedGames, 
 from act_envs.alfworld.outline import SPLITS, is_held_out_place, is_held_out_task, outline
 from act_envs.alfworld.planner import plan
 from act_envs.alfworld.problem import read_problem
-from act_envs.alfworld.resemblance import resemblance
 from act_envs.alfworld.rooms import FAMILIES, ROOM_KINDS, rooms, statistics
 from act_envs.errors import UnknownArgument, UnknownSplit, UnknownTask
+from benchmarks.resemblance.alfworld import resemblance
 
 COUNT = 100  # games of each split
 # SHA-256 over the first 20 games of each split with seed 0, walkthroughs aside. Who changes it on

@@ -26,9 +26,9 @@ from act_envs.webshop.catalogue import (
 from act_envs.webshop.generator import asin_of, generate, write
 from act_envs.webshop.goals import Goals, price_of, split_of
 from act_envs.webshop.nouns import Nouns
-from act_envs.webshop.resemblance import DEPARTMENTS, Row, measure, resemblance, table
 from act_envs.webshop.reward import reward
 from act_envs.webshop.wares import SLOTS, load
+from benchmarks.resemblance.webshop import DEPARTMENTS, measure, resemblance
 
 # Measured on the real 1,000 products, and how far the mean of two generated catalogues may be
 # from it, as a share of it.
@@ -301,11 +301,9 @@ def test_measures_tell_catalogues_apart(shop: list[Product]) -> None:
     poor = [Product(f"A{n}", f"thing {n}", category="garden") for n in range(50)]
     rows = {row.name: row for row in resemblance(shop, poor)}
     assert rows["share of garden"].generated == 1
-    assert rows["share with options"] == Row("share with options", rows["share with options"][1], 0)
+    assert rows["share with options"].generated == 0 < rows["share with options"].real
     assert rows["share at 100 dollars"].generated == 1
     assert rows["distinct terms"].generated == 51
-    assert "| share of garden |" in table(list(rows.values()))
-    assert "nan" not in table([row for row in rows.values() if row.generated == row.generated])
 
 
 def test_the_constants_are_those_of_the_real_products() -> None:

@@ -9,37 +9,22 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import fmean, linear_regression
-from typing import NamedTuple
 
 from act_envs.webshop.analysis import terms
 from act_envs.webshop.catalogue import Product, contents
 from act_envs.webshop.goals import NO_LIMIT, Goal, Goals
 from act_envs.webshop.search import Index
+from benchmarks.resemblance import Compared
 
 DEPARTMENTS = ("beauty", "electronics", "fashion", "garden", "grocery")
 DEPTH = 50  # of a list of results, as upstream shows it
 _SLOPE = (10, 1000)  # ranks between which Zipf's slope is taken: before and after it, it bends
 
 
-class Row(NamedTuple):
-    """One measure: its name, its value for the real products and for the generated ones."""
-
-    name: str
-    real: float
-    generated: float
-
-
-def resemblance(real: Iterable[Product], generated: Iterable[Product]) -> list[Row]:
+def resemblance(real: Iterable[Product], generated: Iterable[Product]) -> list[Compared]:
     """Compare two catalogues, measure by measure. They should be of one size."""
     ours, theirs = measure(real), measure(generated)
-    return [Row(name, ours[name], theirs[name]) for name in ours]
-
-
-def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table."""
-    lines = ["| measure | real | generated |", "|---|---:|---:|"]
-    lines += [f"| {row.name} | {_shown(row.real)} | {_shown(row.generated)} |" for row in rows]
-    return "\n".join(lines)
+    return [Compared(name, ours[name], theirs[name]) for name in ours]
 
 
 def measure(products: Iterable[Product]) -> dict[str, float]:
@@ -176,7 +161,3 @@ def _mean(values: Iterable[float]) -> float:
 def _quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that so large a share of them does not exceed."""
     return sorted(values)[math.ceil(share * len(values)) - 1] if values else math.nan
-
-
-def _shown(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from statistics import fmean
-from typing import NamedTuple
 
 from act_envs.alfworld.engine import Engine
 from act_envs.alfworld.explorer import Explorer
 from act_envs.alfworld.game import KINDS, Game
 from act_envs.alfworld.planner import plan
+from benchmarks.resemblance import Compared
 
 STEPS = 50  # of the explorer, ALFWorld's usual limit
 
 
-class Row(NamedTuple):
-    """One measure: its name, its mean over the official games and over the generated ones."""
-
-    name: str
-    real: float
-    generated: float
-
-
-def resemblance(real: Iterable[Game], generated: Iterable[Game]) -> list[Row]:
+def resemblance(real: Iterable[Game], generated: Iterable[Game]) -> list[Compared]:
     """Compare two collections of games.
 
     Args:
@@ -36,7 +28,7 @@ def resemblance(real: Iterable[Game], generated: Iterable[Game]) -> list[Row]:
         steps of the explorer (``STEPS`` where it does not win) and its rate of wins.
     """
     ours, theirs = _measure(real), _measure(generated)
-    return [Row(name, ours[name], theirs[name]) for name in ours if name in theirs]
+    return [Compared(name, ours[name], theirs[name]) for name in ours if name in theirs]
 
 
 def _measure(games: Iterable[Game]) -> dict[str, float]:
