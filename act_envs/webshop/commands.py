@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -21,6 +21,9 @@ from act_envs.progress import Progress
 from act_envs.webshop.catalogue import Warnings, find_source, read_products
 from act_envs.webshop.records import read_array, read_object
 from act_envs.webshop.serve import Serve
+
+if TYPE_CHECKING:
+    from act_envs.webshop.compiled import Manifest
 
 __all__ = ["CheckData", "Compile", "Download", "Generate", "Serve"]
 
@@ -113,8 +116,7 @@ class Compile:
             total=_records(source.products),
             warnings=warnings,
         )
-        for kind, count in warnings.counts.items():
-            print(f"{count:,} x {kind} (first: {warnings.first[kind]})")
+        _tell_warnings(manifest)
         goals = ", ".join(f"{count:,} {kind}" for kind, count in manifest.goals.items())
         print(f"{manifest.products:,} products with {goals} goals, ", end="")
         print(f"compiled in {time.monotonic() - start:.0f} s into {folder}")
@@ -169,10 +171,16 @@ class CheckData:
             print(f"checking {folder}", flush=True)
             manifest = compiled.check_compiled(folder)
             print(f"{manifest.products:,} products, every byte as it was written")
+            _tell_warnings(manifest)
         for path in () if found else find_source(place):
             if path is not None:
                 print(f"{path}: {_count(path):,} records")
         return 0
+
+
+def _tell_warnings(manifest: Manifest) -> None:
+    for kind, (count, first) in manifest.warnings.items():
+        print(f"{count:,} x {kind} (first: {first})")
 
 
 def _is_whole(path: Path, name: str) -> bool:

@@ -15,13 +15,10 @@ class Steps:
     """How long a run is.
 
     Attributes:
-        rows: that a step of the optimizer takes from all processes: prompts with an answer each, of
-            GRPO as many as there are answers.
         each_epoch: steps of one pass over the data.
         total: steps of the run.
     """
 
-    rows: int
     each_epoch: int
     total: int
 
@@ -59,8 +56,7 @@ def refuse_partial_groups(told: Mapping[str, Any], processes: int) -> None:
 def supervised(rows: int, training: Any) -> Steps:
     """Steps of SFT or DPO on so many rows, as ``transformers.Trainer`` counts them."""
     size = training.per_device_train_batch_size * training.world_size
-    batches = -(-rows // size)
-    return _steps(batches, size * training.gradient_accumulation_steps, training)
+    return _steps(-(-rows // size), training)
 
 
 def reinforced(prompts: int, training: Any) -> Steps:
@@ -71,17 +67,21 @@ def reinforced(prompts: int, training: Any) -> Steps:
     """
     at_once = training.generation_batch_size // training.num_generations
     rounds = prompts // at_once
-    batches = rounds * training.num_iterations * training.steps_per_generation
+    return _steps(rounds * training.num_iterations * training.steps_per_generation, training)
+
+
+def rows_of_a_step(training: Any) -> int:
+    """Rows that a step of the optimizer takes from all processes; of GRPO each is an answer."""
     size = training.per_device_train_batch_size * training.world_size
-    return _steps(batches, size * training.gradient_accumulation_steps, training)
+    return int(size * training.gradient_accumulation_steps)
 
 
-def _steps(batches: int, rows: int, training: Any) -> Steps:
+def _steps(batches: int, training: Any) -> Steps:
     each = -(-batches // training.gradient_accumulation_steps)
     total = training.max_steps
     if total <= 0:
         total = math.ceil(training.num_train_epochs * each)
-    return Steps(rows=rows, each_epoch=each, total=total)
+    return Steps(each_epoch=each, total=total)
 
 
 def _number(told: Mapping[str, Any], key: str, default: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from act_train.planning.arguments import PlanArguments
+from act_train.planning.batches import rows_of_a_step
 from act_train.planning.findings import Plan
 from act_train.planning.lengths import SAMPLE, quantile
 from act_train.planning.memory import Memory
@@ -77,8 +78,7 @@ def _data(plan: Plan) -> Iterator[tuple[str, str]]:
 
 def _batches(plan: Plan) -> Iterator[tuple[str, str]]:
     training = plan.training
-    rows = training.per_device_train_batch_size * training.world_size
-    rows *= training.gradient_accumulation_steps
+    rows = rows_of_a_step(training)
     said = f"{rows:,} rows in a step"
     if plan.generates:
         group = training.num_generations

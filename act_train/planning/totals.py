@@ -43,9 +43,7 @@ def count(found: Plan, options: Sequence[Any], arguments: PlanArguments) -> None
         return
     mean = _mean([_seen(one, found.preferences) for one in found.lengths])
     mean = mean or arguments.prompt_tokens * (2 if found.preferences else 1)
-    size = training.per_device_train_batch_size * training.world_size
-    size *= training.gradient_accumulation_steps
-    taken = steps * size
+    taken = steps * batches.rows_of_a_step(training)
     if found.steps and found.rows and training.max_steps <= 0:
         taken = math.ceil(training.num_train_epochs * found.rows[0])  # the last step is smaller
     again = 2 if found.reference else 1

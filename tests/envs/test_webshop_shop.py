@@ -612,7 +612,9 @@ def test_compile_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert f"data_dir='{out}'" in said
     assert open_shop(out).digest == open_shop(tmp_path).digest
     assert main(["check-data", "webshop", "--data-dir", str(out)]) == 0
-    assert "4 products, every byte as it was written" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "4 products, every byte as it was written" in said
+    assert "1 x duplicate asin (first: items_shuffle.json: record 4 (B000LAMP01))" in said
     path = contents_of(out) / "products.jsonl"
     path.write_bytes(path.read_bytes().replace(b"Brass", b"Grass"))
     assert main(["check-data", "webshop", "--data-dir", str(out)]) == 2
