@@ -38,12 +38,11 @@ from transformers.integrations import is_fsdp_enabled  # pyright: ignore[reportP
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
-from act_data.options import TaskOptions
 from act_data.prompts import render_answer
 from act_train.arguments.training import EnvRlArguments, ModelArguments
 from act_train.base import adapters, init_kwargs, weights_of
 from act_train.data import spread
-from act_train.environment import OVER, REWARDS, Place, open_places
+from act_train.environment import OVER, REWARDS, Place, open_places, tasks_of
 from act_train.errors import NothingToLearn, RecipeError
 from act_train.manifest import checkpoint, finish, write_run
 from act_train.progress import show_progress
@@ -109,10 +108,7 @@ def run(model: ModelArguments, data: EnvRlArguments, training: GRPOConfig) -> di
         model.source, revision=model.revision or "main", padding_side="left", truncation_side="left"
     )
     playing = conversing(tokenizer, _template_options(training))
-    options = TaskOptions(
-        env=data.env, split=data.split, tasks=tuple(data.tasks), step_limit=data.step_limit,
-        allow_split=tuple(data.allow_split), env_kwargs=data.env_kwargs,
-    )  # fmt: skip
+    options = tasks_of(data)
     with open_places(options, data.history) as opened:
         first = opened()
         rows = _rows([task.task_id for task in options.chosen(first.env)], training)

@@ -25,6 +25,7 @@ from act_data.prompts import Message, action_prompt, parse_answer
 from act_data.rollout import make_env, text_env
 from act_data.types import AgentState
 from act_envs import TextEnv
+from act_train.arguments.training import EnvRlArguments
 
 OVER = ""
 """What the tool returns where nothing is to be answered any more."""
@@ -121,6 +122,14 @@ class Place:
 
     def _prompt(self) -> str:
         return action_prompt(self._state, history=self._history)[0]["content"]
+
+
+def tasks_of(data: EnvRlArguments) -> TaskOptions:
+    """The tasks that a stage plays, as what makes data names them."""
+    return TaskOptions(
+        env=data.env, split=data.split, tasks=tuple(data.tasks), step_limit=data.step_limit,
+        allow_split=tuple(data.allow_split), env_kwargs=data.env_kwargs,
+    )  # fmt: skip
 
 
 @contextmanager

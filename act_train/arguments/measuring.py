@@ -12,40 +12,27 @@ from act_train.arguments.fields import (
     at_least,
     check_limit,
     check_shown,
-    check_subset,
     need,
     option,
 )
+from act_train.arguments.pairs import PairSource
 from act_train.errors import RecipeError
 
 
 @dataclass
-class JudgedPairArguments:
+class JudgedPairArguments(PairSource):
     """Which contrast pairs a model judges, and how they are shown."""
 
-    pairs: str = option(
-        "",
-        "Folder or file of contrast pairs (act-data mine); or with split a dataset (act-data "
-        "build): a folder, org/name[@REVISION] on the Hub, or builtin.",
-    )
     split: str | None = option(None, "Of a dataset: train, validation or test.")
-    subset: str | None = option(
-        None, "Of a dataset: the environment whose pairs are taken; the first."
-    )
     history: int | None = option(None, "Past turns in the prompt; as the model was trained, or 2.")
     validation_share: float | None = option(
         None, "Share of the tasks held out of files; as the model was trained, or 0.1."
     )
     max_pairs: int | None = option(None, "Take at most so many pairs, spread evenly.")
-    allow_split: list[str] = field(
-        default_factory=list,
-        metadata={"help": "Splits besides train that the data may hold; never a test split."},
-    )
 
     def __post_init__(self) -> None:
-        need(self.pairs, "pairs")
+        super().__post_init__()
         check_shown(self.history or 0, self.validation_share or 0.0, self.max_pairs)
-        check_subset(self.split, self.subset)
         if self.split is not None and self.validation_share is not None:
             raise RecipeError(
                 f"validation_share={self.validation_share} is for files, and split={self.split!r} "

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from act_data.models import PACKAGED, packaged
 from act_envs.errors import nearest
 from act_train.arguments.fields import at_least, check_shown, check_subset, need, option
+from act_train.arguments.pairs import PairSource
 from act_train.errors import RecipeError
 
 MAX_CANDIDATES = 8
@@ -47,33 +48,19 @@ class ModelArguments(JudgedModelArguments):
 
 
 @dataclass
-class PairArguments:
+class PairArguments(PairSource):
     """Which contrast pairs a stage reads, and how it shows them."""
 
-    pairs: str = option(
-        "",
-        "Folder or file of contrast pairs (act-data mine); or with split a dataset (act-data "
-        "build): a folder, org/name[@REVISION] on the Hub, or builtin.",
-    )
-    split: str | None = option(None, "Of a dataset: train.")
-    subset: str | None = option(
-        None, "Of a dataset: the environment whose pairs are taken; the first."
-    )
     history: int = option(2, "Past turns in the prompt.")
     validation_share: float = option(0.1, "Share of the tasks held out; all their pairs are.")
     max_pairs: int | None = option(
         None,
         "Train on at most so many pairs, spread evenly; of candidates above 2, questions.",
     )
-    allow_split: list[str] = field(
-        default_factory=list,
-        metadata={"help": "Splits besides train that the data may hold; never a test split."},
-    )
 
     def __post_init__(self) -> None:
-        need(self.pairs, "pairs")
+        super().__post_init__()
         check_shown(self.history, self.validation_share, self.max_pairs)
-        check_subset(self.split, self.subset)
 
 
 @dataclass

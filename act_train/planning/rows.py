@@ -7,7 +7,6 @@ from typing import Any
 
 from transformers import TrainingArguments
 
-from act_data.options import TaskOptions
 from act_train import preparing
 from act_train.arguments.training import (
     CritiqueArguments,
@@ -22,7 +21,7 @@ from act_train.arguments.training import (
     TrajectoryArguments,
 )
 from act_train.data import spread
-from act_train.environment import open_places
+from act_train.environment import open_places, tasks_of
 from act_train.preparing import Prepared
 
 
@@ -101,10 +100,7 @@ def _act_rl(
 
 def _env_rl(_: ModelArguments, data: EnvRlArguments, _training: TrainingArguments) -> Prepared:
     """A row for each task; what is asked is told by the environment when it is played."""
-    options = TaskOptions(
-        env=data.env, split=data.split, tasks=tuple(data.tasks), step_limit=data.step_limit,
-        allow_split=tuple(data.allow_split), env_kwargs=data.env_kwargs,
-    )  # fmt: skip
+    options = tasks_of(data)
     with open_places(options, data.history) as opened:
         rows = [{"task_id": task.task_id} for task in options.chosen(opened().env)]
     return Prepared(rows, spread(rows, data.gate_prompts))
