@@ -155,7 +155,7 @@ def _write_minari(data: Path, _kind: Kind, out: Path) -> None:
             "~/.minari/datasets/alfworld-v0."
         ) from error
     spec = _spec(data)
-    folder = out.with_name(f".{out.name}.partial")
+    folder = out.absolute().with_name(f".{out.name}.partial")  # Minari joins relative ones twice
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     seen, done = _spaces(data)

@@ -135,6 +135,13 @@ def test_minari_reads_the_trajectories(trajectories: Path, tmp_path: Path, monke
     assert observation == rows[0].transitions[0].observation
 
 
+def test_minari_takes_a_relative_path(trajectories: Path, tmp_path: Path, monkeypatch) -> None:
+    pytest.importorskip("minari", reason="needs the extra minari")
+    monkeypatch.chdir(tmp_path)
+    exported(trajectories, "minari", Path("toy-v0"))
+    assert [path.name for path in tmp_path.iterdir()] == ["toy-v0"]
+
+
 def test_minari_that_is_not_there(trajectories: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "minari", None)
     with pytest.raises(MissingExtra, match=r"\[minari\]"):
