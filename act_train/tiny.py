@@ -17,7 +17,13 @@ from act_data.policies.base import check_seed
 from act_data.prompts import action_prompt, critique_prompt
 from act_data.storage.tables import read_pairs, read_trajectories
 from act_train.arguments.scratch import TinyArguments
+from act_train.errors import RecipeError
 from act_train.scratch import make_model, make_tokenizer
+
+_SAVED = {
+    "chat_template.jinja", "config.json", "generation_config.json", "model.safetensors",
+    "tokenizer.json", "tokenizer_config.json",
+}  # fmt: skip
 
 
 def run(arguments: TinyArguments) -> dict[str, Any]:
@@ -25,14 +31,24 @@ def run(arguments: TinyArguments) -> dict[str, Any]:
 
     Returns:
         Its folder, its number of parameters and the size of its vocabulary.
+
+    Raises:
+        OSError: the folder cannot be made.
+        RecipeError: it holds something else.
     """
     check_seed(arguments.seed)
+    folder = Path(arguments.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    if strange := sorted({path.name for path in folder.iterdir()} - _SAVED):
+        raise RecipeError(
+            f"{folder} holds {strange[0]}, which is nothing that act-train tiny saves, and another "
+            "model's weights would be lost. Choose another folder with --out."
+        )
     texts = [text for source in arguments.texts for text in _texts(source)]
     tokenizer = make_tokenizer(texts, arguments.vocabulary)
     model = make_model(
         tokenizer, hidden=arguments.hidden, layers=arguments.layers, seed=arguments.seed
     )
-    folder = Path(arguments.out)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return {

@@ -14,7 +14,7 @@ from act_train.errors import RecipeError
 class TinyArguments:
     """A model from scratch, small enough to be trained on one CPU core."""
 
-    out: str = option("", "Folder to save the model in.")
+    out: str = option("", "Folder to save the model in; one of an earlier call is replaced.")
     texts: list[str] = field(
         default_factory=list,
         metadata={"help": "Folders or files of pairs or trajectories: texts for the tokenizer."},

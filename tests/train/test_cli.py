@@ -100,6 +100,10 @@ def test_files_that_cannot_be_read_or_written(
     capsys.readouterr()
     run = ["report", str(tmp_path / "a.jsonl"), "--out"]
     assert "file is a file, and a folder is needed." in error_of([*run, str(file)], capsys)
+    make = ["tiny", "--texts", str(file), "--out"]
+    assert "file is a file, and a folder is needed." in error_of([*make, str(file)], capsys)
+    assert "holds a.jsonl, which is nothing that" in error_of([*make, str(tmp_path)], capsys)
+    assert (tmp_path / "a.jsonl").stat().st_size
 
     def refuse(*_: object) -> None:
         raise OSError(error, os.strerror(error))
