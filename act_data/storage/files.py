@@ -36,20 +36,23 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of ``path`` once it is complete and on the disk.
 
     It lies beside ``path`` under a hidden name until then: a rename is atomic within one file
-    system only.
+    system only. A link stays, and what it leads to is replaced; a device or a pipe is written to.
     """
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _named(path), path.open("wb") as file:
+            yield file
+        return
     # The process id keeps two writers of one path apart. tempfile.mkstemp would leave the
     # finished file readable by its owner alone.
     partial = path.with_name(f".{path.name}.{os.getpid()}{_SUFFIX}")
     try:
-        with partial.open("wb") as file:
+        with _named(path), partial.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        if error.errno in FULL and error.filename is None:
-            error.filename = str(path)  # else a write does not say to what
         if error.filename == str(partial):  # which nobody asked for
             error.filename = str(path if path.parent.is_dir() else path.parent)
         raise
@@ -61,6 +64,17 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         os.fsync(folder)  # the new name, too, must survive a power cut
     finally:
         os.close(folder)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Have a full disk say which file was written: the system's error of a write does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def hold(file: IO[Any], message: str) -> None:

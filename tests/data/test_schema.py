@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,24 @@ def test_a_full_disk_is_told_with_the_path(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file") as caught, replacing(path):
         raise OSError(errno.ENOENT, "No such file")
     assert str(path) not in str(caught.value)
+
+
+def test_a_link_stays_and_a_device_is_written_to(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "kept")
+    for text in (b"one", b"two"):
+        with replacing(tmp_path / "link") as file:
+            file.write(text)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "kept").read_bytes() == b"two"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "link"]
+
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with replacing(tmp_path / "pipe") as file:
+        file.write(b"three")
+    assert os.read(reader, 9) == b"three"
+    os.close(reader)
+    assert not (tmp_path / "pipe").is_file()
 
 
 def test_a_folder_is_read_in_the_order_of_its_parts(tmp_path: Path, rows: list[Trajectory]) -> None:
