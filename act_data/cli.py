@@ -21,7 +21,7 @@ from act_data.diff import Diff, diff, diff_text
 from act_data.explore.serve import Explore, explore
 from act_data.exports import Export, export
 from act_data.filters import Filter, filter_pairs
-from act_data.imports import Import, import_records
+from act_data.imports import REJECTED, Import, import_records
 from act_data.mining import Mine, mine
 from act_data.publish.build import Build, build, build_text
 from act_data.publish.push import Push, push, push_text
@@ -77,8 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments, those of the process by default.
 
     Returns:
-        0; 1 where ``diff`` found differences; 2 after an error of the user's or of the data, told
-        in one line; 130 after Ctrl-C.
+        0; 1 where ``diff`` found differences, or ``import`` kept nothing; 2 after an error of the
+        user's or of the data, told in one line; 130 after Ctrl-C.
     """
     terminal.prepare()
     config = tyro.cli(  # pyright: ignore[reportCallIssue]
@@ -114,7 +114,10 @@ def _told(config: Any) -> tuple[str, int]:
         return tell(config), 0
     summary = _RUN[type(config)](config)
     counts = json.dumps(summary["counts"]).strip("{}").replace('"', "")
-    return f"{summary['rows']} rows in {config.out} ({counts})", 0
+    told = f"{summary['rows']} rows in {config.out} ({counts})"
+    if isinstance(config, Import) and summary["rows"] < summary["items"]:
+        told += f"\n{config.out / REJECTED} says what was left out, and why"
+    return told, int(isinstance(config, Import) and not summary["rows"])
 
 
 if __name__ == "__main__":

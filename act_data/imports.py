@@ -117,7 +117,7 @@ def import_records(config: Import) -> dict[str, Any]:
         :data:`act_data.records.replay.Reason`.
 
     Raises:
-        DataCorrupt: there are no records.
+        DataCorrupt: there are no records, or none that is understood.
         DataNotFound: there is no such file.
         RunConflict: the folder holds something else.
         RunLocked: another process works in it.

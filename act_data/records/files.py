@@ -26,12 +26,13 @@ def read_records(path: Path) -> list[Record]:
 
     Raises:
         DataNotFound: there is no such file, or the folder holds none.
-        DataCorrupt: there is no record in it, not even one that is not understood.
+        DataCorrupt: there is no record in it that is understood.
     """
     found = [record for file in _files(path) for record in _records(file)]
-    if not found:
+    if all(record.fault for record in found):
+        why = "".join(f" ({record.place}: {record.fault})" for record in found[:1])
         raise DataCorrupt(
-            f"{path} holds no records. Give a file of conversations, exported rows or logs."
+            f"{path} holds no records{why}. Give conversations, exported rows or logs, as JSON."
         )
     return found
 

@@ -34,6 +34,7 @@ class Record:
         statement: the words that tell the task, for where no name does.
         seen: what was seen before each action and, where that was recorded, after the last.
         actions: what was done, in order.
+        refused: indexes of the actions of which the record says that they were refused.
         fault: why it was not understood, ``""`` where it was.
     """
 
@@ -43,6 +44,7 @@ class Record:
     statement: str = ""
     seen: tuple[Seen, ...] = ()
     actions: tuple[str, ...] = ()
+    refused: frozenset[int] = frozenset()
     fault: str = ""
 
 

@@ -29,7 +29,7 @@ Reason = Literal[
     "unknown_task",
     "ambiguous_task",  # several tasks have these words
     "forbidden_split",
-    "inadmissible",  # the environment did not take an action as one of its own
+    "inadmissible",  # an action was refused, or taken, where the record does not say so
     "other_observation",  # or other offered actions
     "other_score",
     "ended_early",  # the episode was over before the record was
@@ -139,9 +139,10 @@ def replayed(
         spelled = {inner.canonical(action): action for action in reversed(offered)}
         action = spelled.get(inner.canonical(recorded), recorded)
         after, reward, _, _, info = env.step(action)
-        if not info["action_valid"]:
+        valid = bool(info["action_valid"])
+        if valid == (step in record.refused):
             raise Rejected("inadmissible", step, action)
-        transitions.append(Transition(observation, action, float(reward), True, ""))
+        transitions.append(Transition(observation, action, float(reward), valid, ""))
         observation = after
     steps = len(record.actions)
     if steps < len(record.seen):

@@ -26,6 +26,7 @@ def read_row(value: Mapping[str, Any], place: str) -> Record:
             _text(value, "goal"),
             tuple(seen),
             tuple(_text(step, "action") for step in steps),
+            frozenset(at for at, step in enumerate(steps) if not step["action_valid"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         return Record(place, fault=f"no trajectory as act-data exports them ({error!r})")

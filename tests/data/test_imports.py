@@ -17,6 +17,7 @@ from act_data.errors import DataCorrupt, DataNotFound, RunConflict
 from act_data.exports import Export, export
 from act_data.imports import REJECTED, Import, import_records
 from act_data.rollout import make_env, replay, text_env
+from act_data.splits import TRAIN
 from act_data.storage.tables import read_trajectories
 from act_data.types import Trajectory
 from act_envs.toy import ToySimulator
@@ -285,8 +286,8 @@ def test_garbage_lines_are_told_one_by_one(tmp_path: Path, toy: list[dict[str, A
     assert places == [f"lines.jsonl:{number}" for number in range(2, 2 + len(garbage))]
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "[]"])
-def test_an_empty_file_is_an_error(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "  \n", "[]", "[7, null]", "PAR1\0"])
+def test_what_holds_no_record_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "empty.json").write_text(text)
     with pytest.raises(DataCorrupt, match="holds no records"):
         _run(tmp_path / "empty.json", tmp_path / "out", **TOY)
@@ -328,7 +329,16 @@ def test_the_command_line(tmp_path: Path, toy: list[dict[str, Any]], capsys) -> 
     (tmp_path / "records.json").write_text(json.dumps(toy))
     options = ["--env", "ACT/Toy-v0", "--out", str(tmp_path / "out")]
     assert main(["import", str(tmp_path / "records.json"), *options]) == 0
-    assert capsys.readouterr().out.startswith(f"5 rows in {tmp_path / 'out'} (")
+    told = capsys.readouterr().out
+    assert told.startswith(f"5 rows in {tmp_path / 'out'} (")
+    assert "left out" not in told
+
+    toy[0]["conversations"].pop()
+    (tmp_path / "records.json").write_text(json.dumps(toy[:1]))
+    options[-1] = str(tmp_path / "other")
+    assert main(["import", str(tmp_path / "records.json"), *options]) == 1
+    told = capsys.readouterr().out
+    assert f"{tmp_path / 'other' / 'rejected.jsonl'} says what was left out" in told
 
 
 @pytest.mark.scienceworld
@@ -453,9 +463,11 @@ def test_a_log_that_does_not_replay_is_told(
 ) -> None:
     lines: list[Any] = copy.deepcopy(log)
     fault(lines)
-    _write(tmp_path / "log.jsonl", lines)
-    rows, _ = _run(tmp_path / "log.jsonl", tmp_path / "out", **SHOP)
-    assert rows == []
+    (tmp_path / "logs").mkdir()
+    _write(tmp_path / "logs" / "log.jsonl", lines)
+    _write(tmp_path / "logs" / "whole.jsonl", log)
+    rows, _ = _run(tmp_path / "logs", tmp_path / "out", **SHOP)
+    assert len(rows) == 1
     [why] = _rejected(tmp_path / "out")
     step = len(lines) - 1 if step == -1 else step
     assert (why["record"], why["reason"], why["step"]) == ("log.jsonl", reason, step)
@@ -471,6 +483,21 @@ def test_exported_rows_come_back(tmp_path: Path) -> None:
         (row.task_id, row.policy, row.score) for row in known
     ]
     assert [row.transitions for row in rows] == [row.transitions for row in known]
+
+    asked = [json.loads(line) for line in lines.read_text().splitlines()]
+    first = asked[1]["transitions"][0]
+    refused = {**first, "action": "dance", "action_valid": False}
+    env = make_env("ACT/Toy-v0", {"split": TRAIN, "step_limit": None})
+    env.reset(options={"task_id": asked[1]["task_id"]})
+    first["observation"] = env.step("dance")[0]
+    asked[1]["transitions"].insert(0, refused)
+    asked[2]["transitions"][0]["action_valid"] = False
+    (tmp_path / "asked.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in asked))
+    rows, _ = _run(tmp_path / "asked.jsonl", tmp_path / "asked", **TOY)
+    assert [row.task_id for row in rows] == [row.task_id for row in known[:2]]
+    assert [step.action_valid for step in rows[1].transitions][:2] == [False, True]
+    [why] = _rejected(tmp_path / "asked")
+    assert (why["reason"], why["step"]) == ("inadmissible", 0)
 
     broken = [json.loads(line) for line in lines.read_text().splitlines()]
     del broken[0]["final_observation"]
