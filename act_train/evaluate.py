@@ -39,7 +39,7 @@ from act_train.data import spread
 from act_train.errors import RecipeError
 from act_train.evaluation import next_action
 from act_train.evaluation.episodes import play_all
-from act_train.evaluation.measures import EPISODES
+from act_train.evaluation.measures import EPISODES, check_line
 from act_train.evaluation.players import Player, described, find_player
 from act_train.evaluation.results import Line, opened, read_results
 from act_train.evaluation.summary import summary
@@ -93,7 +93,7 @@ def run(arguments: EvaluateArguments) -> dict[str, Any]:
             "tasks_in_split": len(listed),
             "tasks_without_episode": len(listed) - len(playable),
         }
-        with opened(Path(arguments.output), request, tasks) as file:
+        with opened(Path(arguments.output), request, tasks, check_line) as file:
             results = play(tasks[len(file.lines) :])
             with closing(results), bar(len(tasks), arguments.progress) as advance:
                 advance(len(file.lines), worked=False)

@@ -23,6 +23,7 @@ from act_data.provenance import versions
 from act_data.runs.run import digest
 from act_envs.types import Task
 from act_train.arguments.measuring import ReasonArguments
+from act_train.evaluation.measures import check_line
 from act_train.evaluation.results import Line, opened
 from act_train.reasoning.extraction import read_formula
 from act_train.reasoning.grader import GRADER_VERSION, Grader
@@ -60,7 +61,7 @@ def run(arguments: ReasonArguments) -> dict[str, Any]:
     )
     named = [Task(one.name, arguments.benchmark, one.subject) for one in questions]
     request = _request(arguments, model, questions)
-    with opened(Path(arguments.output), request, named) as file, Grader() as grader:
+    with opened(Path(arguments.output), request, named, check_line) as file, Grader() as grader:
         if arguments.benchmark == "math-500":
             grader.start()  # it fails before the model works, or not at all
         while rest := questions[len(file.lines) :]:
@@ -153,7 +154,7 @@ def _graded(benchmark: str, question: Question, sample: Sample, grader: Grader) 
         "correct": right.get(strict or "") is True,
         "lenient_correct": right.get(lenient or "") is True,
         "undecided": None in right.values(),
-        "fault": sample.fault,
+        "fault": sample.fault or "",
         "text": sample.text,
     }
 

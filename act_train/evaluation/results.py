@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -89,13 +89,19 @@ class ResultFile:
 
 
 @contextlib.contextmanager
-def opened(path: Path, request: Mapping[str, Any], tasks: Sequence[Task]) -> Iterator[ResultFile]:
+def opened(
+    path: Path,
+    request: Mapping[str, Any],
+    tasks: Sequence[Task],
+    check: Callable[[str, Line], None] = lambda place, line: None,
+) -> Iterator[ResultFile]:
     """The file, for this process alone, with the lines that it holds already.
 
     Args:
         path: the file; made when missing.
         request: what every line repeats.
         tasks: what the lines are about, in their order.
+        check: raises an error that names the place, where a line found there holds something else.
 
     Raises:
         ResultMismatch: it holds lines of another request, or something else.
@@ -109,6 +115,8 @@ def opened(path: Path, request: Mapping[str, Any], tasks: Sequence[Task]) -> Ite
         raw = file.read()
         lines = list(complete_lines(path, raw))
         _check(path, lines, request, tasks)
+        for number, line in enumerate(lines, 1):
+            check(f"line {number} of {path}", line)
         _check_torn(path, raw[raw.rfind(b"\n") + 1 :], request)
         file.truncate(raw.rfind(b"\n") + 1)
         yield ResultFile(lines, request, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -320,6 +321,18 @@ def test_a_file_of_something_else_is_refused_and_kept(tmp_path: Path, text: str)
     with pytest.raises(ResultMismatch, match=r"line 1 of .*a\.jsonl is no JSON object"):
         evaluate.run(arguments(path))
     assert path.read_bytes() == text.encode("latin-1")
+
+
+def test_a_damaged_line_is_told_before_anything_is_played(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    evaluate.run(arguments(path))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    del lines[1]["won"]
+    text = "".join(f"{json.dumps(line)}\n" for line in lines[:3])
+    path.write_text(text)
+    with pytest.raises(ResultMismatch, match=r"line 2 of .*a\.jsonl is damaged: .*won"):
+        evaluate.run(arguments(path))
+    assert path.read_text() == text
 
 
 def test_a_limit_takes_every_kind_by_its_share_and_says_that_it_is_a_part(

@@ -24,6 +24,7 @@ from act_train.arguments.measuring import ReasonArguments
 from act_train.arguments.scratch import TinyArguments
 from act_train.cli import main
 from act_train.errors import RecipeError, ResultMismatch
+from act_train.evaluation.results import read_results
 from act_train.reasoning.grader import GRADER_VERSION
 from act_train.reasoning.models import find_model
 from act_train.reasoning.questions import LETTERS, choice_prompt, load, math_prompt
@@ -107,6 +108,7 @@ def test_answers_are_graded_strictly_and_leniently(tmp_path: Path, planted: Plan
     report = reason.run(arguments(tmp_path))
     assert (report["accuracy"], report["lenient_accuracy"]) == (4 / 8, 7 / 8)
     assert report["no_answer_share"] == 4 / 8
+    assert read_results(tmp_path / "a.jsonl") == read(tmp_path / "a.jsonl")
     assert report["by_subject"] == {"Algebra": (0.0, 4), "Prealgebra": (1.0, 4)}
     assert report["by_level"]["2"] == (0.5, 2)
     low, high = report["accuracy_95"]
