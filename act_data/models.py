@@ -154,9 +154,20 @@ def _found(path: str, revision: str | None, patterns: Sequence[str]) -> tuple[Pa
 
 
 def packaged(path: str) -> Path:
-    """A path, or the folder of a model that comes with the package where that is meant."""
+    """A path, or the folder of a model that comes with the package where that is meant.
+
+    Raises:
+        UnknownArgument: both may be meant.
+    """
     folder = Path(path).expanduser()
-    return _WEIGHTS / path if path in PACKAGED and not folder.exists() else folder
+    if path not in PACKAGED:
+        return folder
+    if folder.is_dir():
+        raise UnknownArgument(
+            f"{path} is a folder here and a model that comes with the package. Give ./{path} for "
+            "the folder; rename it, or work elsewhere, for the other."
+        )
+    return _WEIGHTS / path
 
 
 def check_files(folder: Path) -> None:

@@ -44,13 +44,16 @@ def test_it_answers_with_an_action_of_the_world_that_it_reads_about() -> None:
     assert sample.action.startswith("go to ")
 
 
-def test_a_folder_of_that_name_is_meant_where_there_is_one(
+def test_a_folder_of_that_name_is_not_taken_unasked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / NANO).mkdir()
-    with pytest.raises(ModelNotFound, match="act-nano holds no model"):
+    with pytest.raises(UnknownArgument, match=r"Give \./act-nano for the folder"):
         find_model(NANO, None)
+    with pytest.raises(ModelNotFound, match="act-nano holds no model"):
+        find_model("./act-nano", None)
+    assert find_model(NANO_BASE, None)[0].is_dir()
 
 
 def test_it_has_no_revision() -> None:
