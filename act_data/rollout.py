@@ -22,6 +22,7 @@ from act_data.errors import ReplayMismatch
 from act_data.policies.base import Policy, Query, played, seed_of
 from act_data.types import AgentState, Trajectory, Transition
 from act_envs.errors import UnknownArgument
+from act_envs.registration import full_id
 
 MAX_EXPERT_STEPS = 1000  # an expert without a step limit that walks in circles ends here
 
@@ -30,7 +31,7 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env[str, str]:
     """``gym.make``, for the environments of ``act_envs`` only.
 
     Raises:
-        UnknownArgument: the environment is registered but not one of ours.
+        UnknownArgument: the environment is not one of ours; with the id that a shorthand means.
     """
     module, _, name = env_id.rpartition(":")
     try:
@@ -42,6 +43,12 @@ def make_env(env_id: str, env_kwargs: Mapping[str, Any]) -> gym.Env[str, str]:
             name = get_env_id(namespace, bare, find_highest_version(namespace, bare))
         entry = gym.spec(name).entry_point
         entry = load_env_creator(entry) if isinstance(entry, str) else entry
+    except gym.error.UnregisteredEnv as error:
+        if "/" in name:  # Gymnasium suggests names of a namespace, but no namespace
+            raise
+        raise UnknownArgument(
+            f"unknown environment {env_id!r}. Did you mean {full_id(name)!r}?"
+        ) from error
     except ImportError as error:
         raise UnknownArgument(
             f"environment {env_id!r} cannot be imported ({error}). "

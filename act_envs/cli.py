@@ -24,7 +24,7 @@ from act_envs import testing
 from act_envs.base import TextEnv
 from act_envs.errors import ActError, ContractViolation, UnknownArgument, nearest
 from act_envs.protocol import part_of
-from act_envs.registration import COMMANDS, NAMESPACE, env_ids
+from act_envs.registration import COMMANDS, env_ids, full_id
 
 _OF_ENVIRONMENTS = {
     "download": ("Download", "Fetch the data of an environment."),
@@ -202,22 +202,6 @@ def _value(text: str) -> object:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else text
-
-
-def full_id(name: str) -> str:
-    """The registered id that a user's shorthand means.
-
-    Raises:
-        UnknownArgument: none does.
-    """
-    known = {}
-    for env_id in env_ids():
-        bare = env_id.removeprefix(f"{NAMESPACE}/")
-        for alias in (env_id, bare, bare.rpartition("-v")[0]):
-            known[alias.lower()] = env_id
-    if name.lower() not in known:
-        raise UnknownArgument(f"unknown environment {name!r}. {nearest(name.lower(), known)}")
-    return known[name.lower()]
 
 
 def make(env_id: str, **kwargs: Any) -> TextEnv:

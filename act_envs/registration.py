@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+
 import gymnasium as gym
+
+from act_envs.errors import UnknownArgument
 
 NAMESPACE = "ACT"
 
@@ -43,3 +47,22 @@ def register_all() -> None:
 def env_ids() -> list[str]:
     """The registered ids, in their documented order."""
     return list(_ENTRY_POINTS)
+
+
+def full_id(name: str) -> str:
+    """The registered id that a user's shorthand means: ``toy``, ``Toy-v0``, ``ACT/toy``.
+
+    Raises:
+        UnknownArgument: none does.
+    """
+    known = {}
+    for env_id in env_ids():
+        bare = env_id.removeprefix(f"{NAMESPACE}/")
+        for alias in (env_id, bare, env_id.rpartition("-v")[0], bare.rpartition("-v")[0]):
+            known[alias.lower()] = env_id
+    if found := known.get(name.lower()):
+        return found
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    likely = ", ".join(dict.fromkeys(repr(known[alias]) for alias in close))
+    hint = f"Did you mean {likely}?" if likely else f"Known: {', '.join(env_ids())}."
+    raise UnknownArgument(f"unknown environment {name!r}. {hint}")

@@ -119,6 +119,7 @@ def test_ctrl_c_says_how_to_go_on(slow, tmp_path: Path, digests) -> None:
     ("command", "message"),
     [
         ("collect --env ACT/Toi-v0 --out {}", "Did you mean: `Toy`?"),
+        ("collect --env toy --out {}", "Did you mean 'ACT/Toy-v0'?"),
         ("collect --env ACT/Toy-v0 --out {} --split test", "never enter training data"),
         ("collect --env ACT/Toy-v0 --out {} --split tset", "Did you mean 'test'?"),
         ("collect --env ACT/Toy-v0 --out {} --split dev", "--allow-split dev"),
