@@ -143,6 +143,9 @@ def digest(value: object) -> str:
 def claimed(out: Path, request: Mapping[str, Any], name: str = REQUEST) -> Iterator[None]:
     """Hold the folder for this request alone, without the leftovers of killed runs.
 
+    A request of the same command that has left no work there, such as one with a mistyped
+    argument, gives way.
+
     Args:
         out: the folder; made when missing.
         request: everything that determines its bytes, as JSON can hold it.
@@ -156,30 +159,38 @@ def claimed(out: Path, request: Mapping[str, Any], name: str = REQUEST) -> Itera
     out.mkdir(parents=True, exist_ok=True)
     with (out / LOCK).open("w") as lock:
         hold(lock, f"another process is working in {out}. Wait for it, or choose another --out.")
-        _check(out, request, name)
+        known = _check(out, request, name)
         for path in leftovers(out):
             path.unlink()
-        if not (out / name).exists():
+        if not known:
             write_json(out / name, request)
         yield
 
 
-def _check(out: Path, request: Mapping[str, Any], name: str) -> None:
-    """Refuse a folder that holds another request, or files that are not a run's."""
+def _works(out: Path, name: str) -> list[str]:
+    """What is in a folder besides what a run begins with."""
+    ours = {out / name, out / LOCK, *leftovers(out)}
+    return sorted(entry.name for entry in out.iterdir() if entry not in ours)
+
+
+def _check(out: Path, request: Mapping[str, Any], name: str) -> bool:
+    """Refuse a folder that holds another request, or files that are not a run's.
+
+    Returns:
+        Whether it holds this request already.
+    """
     if out.exists() and not out.is_dir():
         raise RunConflict(f"{out} is a file. Choose another --out.")
     if not out.exists():
-        return
+        return False
     path = out / name
     if not path.exists():
-        ours = {out / LOCK, *leftovers(out)}
-        strange = sorted(entry.name for entry in out.iterdir() if entry not in ours)
-        if strange:
+        if strange := _works(out, name):
             raise RunConflict(
                 f"{out} is not empty ({', '.join(strange[:3])}) and holds no {name}. "
                 "Nothing was changed. Choose a new folder with --out."
             )
-        return
+        return False
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -194,12 +205,12 @@ def _check(out: Path, request: Mapping[str, Any], name: str) -> None:
             f"{out} holds a run of another command: {there!r} there, {now!r} now. "
             "Nothing was changed. Choose a new folder with --out."
         )
-    differing = differences(found, request)
-    if differing:
+    if (differing := differences(found, request)) and _works(out, name):
         raise RunConflict(
             f"{out} holds another run: {'; '.join(differing)}. Nothing was changed. "
             "Give the same arguments to go on with it, or choose a new folder with --out."
         )
+    return not differing
 
 
 def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -151,6 +151,20 @@ def test_another_request_is_named(tmp_path: Path, digests) -> None:
     assert digests(tmp_path) == before
 
 
+def test_a_request_that_has_left_no_work_gives_way(tmp_path: Path, digests) -> None:
+    def fails(_item: int) -> Result:
+        raise ConnectionError("no such server")
+
+    with pytest.raises(ConnectionError):
+        _run(tmp_path / "a", seed=1).execute(_Job(fails))
+    assert json.loads((tmp_path / "a" / "run.json").read_text())["seed"] == 1
+    for name in "ab":
+        _run(tmp_path / name, seed=2).execute(_Job())
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    with pytest.raises(RunConflict, match="seed is 2 there, 1 now"):
+        _run(tmp_path / "a", seed=1).execute(_Job())
+
+
 def test_another_command_is_all_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"command": "collect", "seed": 0, "env": "x"}')
     with pytest.raises(RunConflict, match="'collect' there, 'test' now") as error:
@@ -199,6 +213,7 @@ def test_another_run_that_began_while_this_one_looked(tmp_path: Path, monkeypatc
 
     def slow(file: IO[Any], message: str) -> None:
         (tmp_path / "run.json").write_text('{"command": "test", "versions": {"a": 2}}')
+        (tmp_path / "summary.json").write_text("{}")
         lock(file, message)
 
     monkeypatch.setattr(shards, "hold", slow)
