@@ -2,7 +2,7 @@
 #   make demo    the whole method in generated houses with a small model, about seven minutes
 #   make test    the test suite (REFERENCE=1: the parity tests too; compiles C++ for minutes)
 #   make lint    ruff, pyright, import-linter
-#   make bench   every benchmark, refreshing benchmarks/results/ (QUICK=1: under a minute each)
+#   make bench   every benchmark, refreshing benchmarks/results/ (QUICK=1: small, minutes each)
 
 PYTHON ?= python3
 VENV ?= .venv
