@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from act_data.options import EnvOptions
 from act_envs.errors import nearest
 from act_train.arguments.fields import (
     at_least,
@@ -123,17 +123,12 @@ class EvaluateArguments:
         self.make_arguments()
 
     def make_arguments(self) -> dict[str, Any]:
-        """Further arguments of ``gym.make``."""
-        try:
-            value = json.loads(self.env_kwargs)
-        except ValueError as error:
-            raise RecipeError(f"env_kwargs={self.env_kwargs!r} is no JSON: {error}") from error
-        if not isinstance(value, dict) or value.keys() & {"split", "step_limit"}:
-            raise RecipeError(
-                f"env_kwargs={self.env_kwargs!r} must be a JSON object without split and "
-                "step_limit, which are options of their own."
-            )
-        return value
+        """Further arguments of ``gym.make``.
+
+        Raises:
+            UnknownArgument: that is no JSON object, or holds what is an option of its own.
+        """
+        return EnvOptions(env=self.env, env_kwargs=self.env_kwargs).env_arguments()
 
 
 @dataclass

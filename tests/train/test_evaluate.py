@@ -400,6 +400,6 @@ def test_mistakes_are_told_before_anything_is_played(tmp_path: Path) -> None:
         arguments(tmp_path / "a.jsonl", metric="next-acton")
     with pytest.raises(RecipeError, match="a limit of 0 leaves no data"):
         arguments(tmp_path / "a.jsonl", limit=0)
-    with pytest.raises(RecipeError, match="JSON"):
+    with pytest.raises(UnknownArgument, match="JSON"):
         arguments(tmp_path / "a.jsonl", env_kwargs="{")
     assert not (tmp_path / "a.jsonl").exists()
