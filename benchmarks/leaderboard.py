@@ -18,6 +18,7 @@ from typing import Any
 
 import tyro
 
+from act_data.analysis.table import markdown_table
 from act_data.provenance import version
 from act_train.errors import ResultMismatch
 from act_train.evaluate import read_results, summary
@@ -117,10 +118,7 @@ def _played(command: Sequence[str]) -> bool:
 
 
 def _page(rows: Sequence[tuple[dict[str, Any], dict[str, Any], list[str]]]) -> str:
-    lines = [
-        f"| | {' | '.join(COLUMNS)} |",
-        f"|{'---|' * (len(COLUMNS) + 1)}",
-    ]
+    lines: list[list[str]] = []
     for number, (report, first, _) in enumerate(rows, 1):
         whole = "" if report["episodes"] == report["asked"] else f" of {report['asked']}"
         cells = [
@@ -129,9 +127,11 @@ def _page(rows: Sequence[tuple[dict[str, Any], dict[str, Any], list[str]]]) -> s
             f"{report['mean_steps']:.1f}", str(first["cap"]), f"{report['episodes']}{whole}",
             f"`{first['task_list']}`", f"`{first['versions']['act-data'].rpartition('+g')[2]}`",
         ]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(cells)
     commands = [f"{number}. `{shlex.join(row[2])}`" for number, row in enumerate(rows, 1)]
-    return "\n".join([*lines, "", "The commands:", "", *commands, ""])
+    return "\n".join(
+        [markdown_table(["", *COLUMNS], lines), "", "The commands:", "", *commands, ""]
+    )
 
 
 def _percent(report: dict[str, Any], name: str) -> str:

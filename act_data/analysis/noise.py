@@ -27,7 +27,7 @@ import tyro
 from numpy.typing import NDArray
 
 from act_data.analysis.bootstrap import RESAMPLES, Estimate, estimate, task_weights
-from act_data.analysis.table import aligned, markdown, titled
+from act_data.analysis.table import aligned, as_is, markdown_table, titled
 from act_data.errors import SchemaMismatch
 from act_data.storage.files import write_text
 from act_data.storage.tables import stream
@@ -344,7 +344,7 @@ def noise_markdown(rows: Sequence[NoiseRow]) -> str:
         named += [str(row.pairs), str(row.unverified), str(row.tasks)]
         named.append("-" if row.admissible is None else f"{100 * row.admissible:.1f}")
         lines.append([*named, f"{row.reading}: {_how(row)}", *_cells(row, row.alternatives)])
-    return markdown(head, lines)
+    return markdown_table(head, [[*map(as_is, line)] for line in lines]) + "\n"
 
 
 def _cells(row: NoiseRow, name: str) -> list[str]:

@@ -5,7 +5,11 @@ Cells may come from models: what would steer a terminal, or end a line, is shown
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
+
+_SPECIAL = re.compile(r"([\\`*_\[\]~#])")
 
 
 def printable(text: str) -> str:
@@ -45,9 +49,22 @@ def titled(lines: Sequence[str], titles: Mapping[int, Sequence[str]]) -> list[st
     ]
 
 
-def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    return "".join(
-        f"| {' | '.join(printable(cell).replace('|', '/') for cell in line)} |\n"
-        for line in (head, ["---"] * len(head), *lines)
-    )
+def as_is(text: str) -> str:
+    """A text that Markdown shows as it is, on one line, in a table or not."""
+    line = html.escape(printable(" ".join(text.split())), quote=False)
+    return _SPECIAL.sub(r"\\\1", line).replace("|", "&#124;")
+
+
+def markdown_table(
+    head: Sequence[str], lines: Iterable[Sequence[str]], *, numbers: int | None = None
+) -> str:
+    """A table whose cells are Markdown.
+
+    Args:
+        head: its first line.
+        lines: the others.
+        numbers: the column from which on cells are set flush right; none by default.
+    """
+    left = len(head) if numbers is None else numbers
+    rule = ["---"] * left + ["---:"] * (len(head) - left)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *lines))

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from act_data.analysis.noise import READINGS
+from act_data.analysis.table import as_is, markdown_table
 from act_data.publish.caveats import limits, sources
 from act_data.publish.contents import CARD
 from act_data.publish.croissant import CROISSANT, croissant
 from act_data.publish.head import head
 from act_data.publish.holdings import content
 from act_data.publish.licences import spdx_ids
-from act_data.publish.markdown import cell, code, fenced, listed, short, table
+from act_data.publish.markdown import code, fenced, listed, short
 from act_data.publish.measures import Measures, measure
 from act_data.publish.pictures import PICTURES, pictures
 from act_data.publish.plan import SPLITS, layout
@@ -87,7 +88,7 @@ def card(folder: Path, request: Mapping[str, Any]) -> str:
     for name, (data, _) in drawn.items():
         with replacing(folder / _FIGURES / name) as file:
             file.write(data)
-    images = {name: f"![{cell(text)}]({_FIGURES}/{name})" for name, (_, text) in drawn.items()}
+    images = {name: f"![{as_is(text)}]({_FIGURES}/{name})" for name, (_, text) in drawn.items()}
     sections = [
         _summary(request["name"], found),
         _loading(found),
@@ -122,7 +123,7 @@ def _summary(name: str, found: Measures) -> str:
             "they compare."
         )
     lines = [
-        f"# {cell(name)}",
+        f"# {as_is(name)}",
         f"**{pairs:,} pairs from {tasks:,} tasks of {listed(map(short, found.environments))}.** A "
         "row is one state of a text environment with **two actions: an expert's, and an "
         f"alternative** that a policy proposed there. {done} For training agents to judge "
@@ -159,7 +160,7 @@ def _loading(found: Measures) -> str:
         ]
         for config, splits in found.rows.items()
     ]
-    configs = table(["config", "what a row is", *SPLITS, "MB"], lines, numbers=2)
+    configs = markdown_table(["config", "what a row is", *SPLITS, "MB"], lines, numbers=2)
     return (
         f"## Load it\n\n```python\n{block}\n```\n\n"
         "`org/name` is this repository, or a folder that it was copied to. Ready for "
@@ -219,13 +220,13 @@ def _making(found: Measures, request: Mapping[str, Any]) -> str:
         f"{request['history']} past turns."
     )
     rows = [
-        [short(one.env_id), cell(one.expert),
-         cell(one.policy + (f"@{one.revision}" if one.revision else "")), code(one.sampling),
+        [short(one.env_id), as_is(one.expert),
+         as_is(one.policy + (f"@{one.revision}" if one.revision else "")), code(one.sampling),
          str(one.seed), f"{one.states:,}", f"{one.pairs:,}"]
         for one in found.proposals
     ]  # fmt: skip
     head = ["environment", "expert", "policy", "sampling", "seed", "states", "pairs"]
-    lines.append(table(head, rows, numbers=4))
+    lines.append(markdown_table(head, rows, numbers=4))
     lines.append(
         "`build.json` names the inputs by their content, `MANIFEST.json` every file by its sha256. "
         "The same command at the same commit gives the same bytes."

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from act_data.analysis.noise import READINGS
+from act_data.analysis.table import as_is, markdown_table
 from act_data.policies.base import RandomAdmissible
 from act_data.policies.hard_negative import HardNegative
 from act_data.publish.counts import Found
 from act_data.publish.licences import OTHER, Licence, terms
-from act_data.publish.markdown import cell, code, listed, short, table
+from act_data.publish.markdown import code, listed, short
 from act_data.publish.measures import Measures
 
 _FEW_TASKS = 30
@@ -28,12 +29,14 @@ def sources(found: Measures) -> str:
             lines.append([code(env_id), "not known to this project", "ask its authors"])
             continue
         shown = "; ".join(_licence(licence) for licence in known.licences)
-        lines.append([code(env_id), cell(known.holds), shown])
+        lines.append([code(env_id), as_is(known.holds), shown])
         if known.redistribution and known.redistribution not in remarks:
             remarks.append(known.redistribution)
     head = ["environment", "its rows hold", "licences of the sources"]
     own = "What this project adds (pairs, verdicts, splits, prompts) is under MIT."
-    return "\n\n".join(["## Sources and licences", table(head, lines, numbers=3), own, *remarks])
+    return "\n\n".join(
+        ["## Sources and licences", markdown_table(head, lines, numbers=3), own, *remarks]
+    )
 
 
 def _licence(one: Licence) -> str:

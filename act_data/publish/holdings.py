@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from act_data.analysis.table import as_is, markdown_table
 from act_data.publish.counts import quantiles
-from act_data.publish.markdown import cell, folded, short, table
+from act_data.publish.markdown import folded, short
 from act_data.publish.measures import Measures
 from act_data.publish.trust import noise_table
 
@@ -17,10 +18,10 @@ def content(found: Measures, images: Mapping[str, str]) -> str:
     lines = []
     for env_id, one in found.environments.items():
         for kind, count in sorted(one.kinds.items()):
-            line = [short(env_id), cell(kind), f"{len(one.tasks[kind]):,}", f"{count:,}"]
+            line = [short(env_id), as_is(kind), f"{len(one.tasks[kind]):,}", f"{count:,}"]
             lines.append(line)
     head = ["environment", "kind of task", "tasks", "pairs"]
-    kinds = table(head, lines, numbers=2)
+    kinds = markdown_table(head, lines, numbers=2)
     rows = [row for row in found.noise if row.kind is not None and row.alternatives == "all"]
     by_kind = noise_table(found, rows, "Verdicts by kind of task") if rows else ""
     lengths = []
@@ -49,7 +50,7 @@ def content(found: Measures, images: Mapping[str, str]) -> str:
             images["steps.png"],
             images["lengths.png"],
             "Median, 90th percentile and maximum:",
-            table(head, lengths, numbers=1),
+            markdown_table(head, lengths, numbers=1),
             f"Duplicates: no two pairs have the same `pair_id`. {alike}.",
             _episodes(found),
         ]
@@ -60,9 +61,9 @@ def _episodes(found: Measures) -> str:
     if not found.episodes:
         return "There are no trajectories, and so no config `sft`."
     lines = [
-        [short(env_id), cell(policy), f"{count:,}", f"{found.steps[env_id, policy]:,}",
+        [short(env_id), as_is(policy), f"{count:,}", f"{found.steps[env_id, policy]:,}",
          f"{found.steps[env_id, policy] / count:.1f}"]
         for (env_id, policy), count in found.episodes.items()
     ]  # fmt: skip
     head = ["environment", "expert", "trajectories", "steps", "steps each"]
-    return table(head, lines, numbers=2)
+    return markdown_table(head, lines, numbers=2)

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from act_data.analysis.bootstrap import Estimate
+from act_data.analysis.table import as_is
 from act_envs.registration import NAMESPACE
 
 READ = {"hindsight": "in hindsight", "informed": "informed"}
 """What the readings are called."""
-
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#])")
-
-
-def cell(text: str) -> str:
-    """A text as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def code(text: str) -> str:
@@ -32,12 +26,6 @@ def fenced(text: str, language: str = "text") -> str:
     return f"{ticks}{language}\n{text}\n{ticks}"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: int) -> str:
-    """A table whose cells are Markdown; columns from ``numbers`` on are set flush right."""
-    line = ["---"] * numbers + ["---:"] * (len(head) - numbers)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, line, *rows))
-
-
 def percent(share: Estimate) -> str:
     """An estimate in percent with its interval."""
     low, high = f"{100 * share.low:.1f}", f"{100 * share.high:.1f}"
@@ -46,7 +34,7 @@ def percent(share: Estimate) -> str:
 
 def short(env_id: str) -> str:
     """The name of an environment without what all of ours begin with."""
-    return cell(env_id.removeprefix(f"{NAMESPACE}/"))
+    return as_is(env_id.removeprefix(f"{NAMESPACE}/"))
 
 
 def listed(names: Iterable[str]) -> str:

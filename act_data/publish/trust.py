@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from act_data.analysis.noise import READINGS, NoiseRow
+from act_data.analysis.table import as_is, markdown_table
 from act_data.policies.base import RandomAdmissible
 from act_data.policies.hard_negative import HardNegative
-from act_data.publish.markdown import READ, cell, folded, listed, percent, short, table
+from act_data.publish.markdown import READ, folded, listed, percent, short
 from act_data.publish.measures import Measures
 
 _JUDGES = {"n-grams": "n-grams of both", "shorter": "the shorter one", "verb": "its verb"}
@@ -30,12 +31,12 @@ def glance(found: Measures) -> str:
     lines = []
     for source, count in sorted(pairs.items()):
         shares = (said[*source, reading] for reading in READINGS)
-        lines.append([short(source[0]), cell(found.proposer(*source)), f"{count:,}", *shares])
+        lines.append([short(source[0]), as_is(found.proposer(*source)), f"{count:,}", *shares])
     head = ["environment", "alternatives by", "pairs", *map(READ.__getitem__, READINGS)]
     return (
         "How often the expert's action is **not** the better one, in percent, with 95 % intervals "
         "([what the readings mean](#how-far-to-trust-the-labels)):\n\n"
-        f"{table(head, lines, numbers=2)}"
+        f"{markdown_table(head, lines, numbers=2)}"
     )
 
 
@@ -80,7 +81,7 @@ def labels(found: Measures, images: Mapping[str, str]) -> str:
                           *(f"{count / one.verified:.1%}" for count in shares)])  # fmt: skip
     head = ["environment", "executed", "both lead to the same state",
             "alternative not admissible", "expert's action refused"]  # fmt: skip
-    lines.append(table(head, facts, numbers=1))
+    lines.append(markdown_table(head, facts, numbers=1))
     return "\n\n".join(lines)
 
 
@@ -99,9 +100,9 @@ def noise_table(
         shares = (row.shares.get(name) for name in plain)
         lines.append(
             [
-                short(row.env_id) + (f": {cell(row.kind)}" if row.kind is not None else ""),
-                cell(found.proposer(row.env_id, row.expert, row.policy)) + admissible,
-                f"{READ[row.reading]}: {cell(', '.join(row.methods))}",
+                short(row.env_id) + (f": {as_is(row.kind)}" if row.kind is not None else ""),
+                as_is(found.proposer(row.env_id, row.expert, row.policy)) + admissible,
+                f"{READ[row.reading]}: {as_is(', '.join(row.methods))}",
                 f"{row.judged:,}" if row.complete else f"{row.judged:,} of {row.pairs:,}",
                 *("–" if share is None else percent(share) for share in ends),
                 *("–" if share is None else f"{100 * share.value:.1f}" for share in shares),
@@ -114,7 +115,7 @@ def noise_table(
         "those with a known verdict. In brackets 95 % intervals, by bootstrap over tasks; "
         "where all tasks agree, Wilson's."
     )
-    return folded(title, f"{legend}\n\n{table(head, lines, numbers=3)}")
+    return folded(title, f"{legend}\n\n{markdown_table(head, lines, numbers=3)}")
 
 
 def floor_section(found: Measures) -> str:
@@ -134,7 +135,7 @@ def floor_section(found: Measures) -> str:
     rows: dict[tuple[str, ...], list[str]] = {}
     for row in found.floor:
         label = f"the better one, {READ[row.label]}" if row.label in READ else "the expert's"
-        who = cell(found.proposer(row.env_id, row.expert, row.policy))
+        who = as_is(found.proposer(row.env_id, row.expert, row.policy))
         name = (row.label, short(row.env_id), who, label, f"{row.pairs:,}")
         rows.setdefault(name, []).append(percent(row.accuracy) if row.accuracy else "–")
     judges = [_JUDGES[name] for name in dict.fromkeys(row.judge for row in found.floor)]
@@ -143,9 +144,9 @@ def floor_section(found: Measures) -> str:
         [[*name[1:], *said] for name, said in rows.items() if (name[0] == "assumed") == which]
         for which in (True, False)
     )
-    lines.append(table(head, assumed, numbers=3))
+    lines.append(markdown_table(head, assumed, numbers=3))
     if judged:
-        lines.append(folded("By verified labels", table(head, judged, numbers=3)))
+        lines.append(folded("By verified labels", markdown_table(head, judged, numbers=3)))
     return "\n\n".join(lines)
 
 
@@ -155,7 +156,7 @@ def accuracy(found: Measures, mined: Sequence[Mapping[str, Any]]) -> str:
     told = [run for run in mined if run["policy"] != HardNegative.name and run["samples"]]
     if told:
         shown = [
-            [cell(", ".join(map(short, run["env_ids"]))), cell(_model(run)), str(run["k"]),
+            [as_is(", ".join(map(short, run["env_ids"]))), as_is(_model(run)), str(run["k"]),
              f"{run['states']:,}", f"{run['samples']:,}",
              *(f"{run[name] / run['samples']:.1%}" for name in ("as_expert", "faulty"))]
             for run in told
@@ -164,7 +165,7 @@ def accuracy(found: Measures, mined: Sequence[Mapping[str, Any]]) -> str:
                 "no action at all"]  # fmt: skip
         lines += [
             "How often what the policy proposed was the expert's action, of all samples in mining:",
-            table(head, shown, numbers=2),
+            markdown_table(head, shown, numbers=2),
         ]
     else:
         lines.append(

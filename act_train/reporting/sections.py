@@ -6,13 +6,11 @@ figures: each comes with a table of what it draws.
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from act_data.analysis.table import printable
+from act_data.analysis.table import as_is, markdown_table
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -124,9 +122,9 @@ class Section:
 
 def markdown(title: str, lead: str, sections: Iterable[Section]) -> str:
     """The report as Markdown."""
-    blocks = [f"# {_plain(title)}", _plain(lead)]
+    blocks = [f"# {as_is(title)}", as_is(lead)]
     for section in sections:
-        blocks += [f"## {_plain(section.title)}", *map(_plain, section.paragraphs)]
+        blocks += [f"## {as_is(section.title)}", *map(as_is, section.paragraphs)]
         for part in section.parts:
             if isinstance(part, SideBySide):
                 blocks += _episodes(part)
@@ -139,21 +137,21 @@ def _table(table: Table) -> list[str]:
     groups = [group for group, columns in table.groups for _ in range(columns)]
     above = groups or [""] * len(table.header)
     titles = [f"{group} {title}" for group, title in zip(above, table.header, strict=True)]
-    lines = [titles, ["---"] * len(table.header), *table.rows]
-    return [f"**{_plain(table.caption)}**", "\n".join(map(_line, lines))]
+    return [f"**{as_is(table.caption)}**", _lined(titles, table.rows)]
 
 
 def _episodes(part: SideBySide) -> list[str]:
     first, second = part.names
-    lines: list[Sequence[object]] = [("step", first, second), ("---", "---", "---")]
-    lines += [(f"{step.number}", "same", _moment(step.left)) for step in part.same]
+    lines: list[Sequence[object]] = [
+        (f"{step.number}", "same", _moment(step.left)) for step in part.same
+    ]
     lines += [
         (f"{step.number}{' ≠' if step.differs else ''}", _moment(step.left), _moment(step.right))
         for step in (*part.steps, *part.alone)
     ]
     start = f"Start: {part.start}"
-    return [f"### {_plain(part.title)}", _plain(part.goal), _plain(start),
-            "\n".join(map(_line, lines))]  # fmt: skip
+    return [f"### {as_is(part.title)}", as_is(part.goal), as_is(start),
+            _lined(("step", first, second), lines)]  # fmt: skip
 
 
 def _moment(moment: Moment | None) -> str:
@@ -163,11 +161,7 @@ def _moment(moment: Moment | None) -> str:
     return f"> {moment.action}{refused}: {moment.observation}"
 
 
-def _line(cells: Iterable[object]) -> str:
-    return f"| {' | '.join(_plain(str(cell)).replace('|', '&#124;') for cell in cells)} |"
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: neither HTML, nor emphasis, nor a broken line."""
-    line = html.escape(printable(" ".join(text.split())), quote=False)
-    return re.sub(r"([\\`*_\[\]])", r"\\\1", line)
+def _lined(head: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    return markdown_table(
+        [*map(as_is, head)], [[as_is(str(cell)) for cell in line] for line in lines]
+    )
