@@ -130,7 +130,9 @@ class EnvOptions:
         try:
             value = json.loads(text)
         except ValueError as error:
-            raise UnknownArgument(f"env_kwargs is not JSON: {text!r} ({error}).") from error
+            raise UnknownArgument(
+                f'env_kwargs is not JSON: {text!r} ({error}). Give an object such as {{"a": 1}}.'
+            ) from error
         if not isinstance(value, dict):
             raise UnknownArgument(
                 f'env_kwargs must be a JSON object such as {{"a": 1}}, not {text!r}.'

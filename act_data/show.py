@@ -69,7 +69,9 @@ def show(config: Show) -> ContrastPair:
     number = 1 if config.number is None else config.number
     total = sum(holding.rows.count for holding in holdings)
     if not 1 <= number <= total:
-        raise DataNotFound(f"{config.pairs} holds {total} pairs, and none has number {number}.")
+        raise DataNotFound(
+            f"{config.pairs} holds {total} pairs, and none has number {number}. Count from 1."
+        )
     return _numbered(holdings, number - 1)
 
 

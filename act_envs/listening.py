@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from werkzeug.serving import BaseWSGIServer
 
 
+def address(host: str, port: int) -> str:
+    """Where a browser finds the site."""
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
 def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
     """A server of a site, a thread a request, that waits for ``serve_forever``.
 

@@ -121,7 +121,10 @@ class ToySimulator:
 
     def restore(self, task: Task, state: object) -> None:
         if not isinstance(state, _House):
-            raise SnapshotMismatch(f"{type(state).__name__} is no state of the toy house.")
+            raise SnapshotMismatch(
+                f"{type(state).__name__} is no state of the toy house. "
+                "Restore what snapshot() of such an environment gave."
+            )
         self._house = state
 
     def twin(self) -> ToySimulator:

@@ -46,7 +46,10 @@ def weights_of(model: ModelArguments, training: TrainingArguments) -> str:
     folder = Path(model.source)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise RecipeError(f"{folder} holds no model: config.json is missing.")
+            raise RecipeError(
+                f"{folder} holds no model: config.json is missing. "
+                "Give the folder that save_pretrained() wrote."
+            )
         check_files(folder)
         found, name = folder, content_hash(folder)
     else:
@@ -161,17 +164,22 @@ def _refuse_full_disk(size: int, folder: Path, training: TrainingArguments, *, w
     # A new checkpoint is written before the oldest is deleted.
     kept = (training.save_total_limit or 0) + 1 if saves else 0
     needed = model + kept * each
-    place = Path(str(training.output_dir)).resolve()
-    while not place.is_dir():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if free < needed:
+    place, room = free(str(training.output_dir))
+    if room < needed:
         raise RecipeError(
-            f"{place} has {free / 1e9:.1f} GB free, and this run saves at least "
+            f"{place} has {room / 1e9:.1f} GB free, and this run saves at least "
             f"{needed / 1e9:.1f} GB: the model ({model / 1e9:.1f}) and {kept} checkpoints. Free "
             "some, or choose another output_dir"
             + (", or set save_total_limit: 1 or save_only_model: true." if kept else ".")
         )
+
+
+def free(output_dir: str) -> tuple[Path, int]:
+    """The folder that is there already, of those that lead to a folder, and its free bytes."""
+    place = Path(output_dir).expanduser().resolve()
+    while not place.is_dir():
+        place = place.parent
+    return place, shutil.disk_usage(place).free
 
 
 def _size(model: ModelArguments, folder: Path) -> int:

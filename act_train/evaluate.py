@@ -141,7 +141,9 @@ def _stored(arguments: EvaluateArguments) -> dict[str, Trajectory] | None:
             )
         stored[trajectory.task_id] = trajectory
     if not stored:
-        raise RecipeError(f"{arguments.trajectories} holds no trajectory.")
+        raise RecipeError(
+            f"{arguments.trajectories} holds no trajectory. Make some: act-data collect."
+        )
     return stored
 
 

@@ -25,6 +25,7 @@ from act_envs.types import Task
 from act_train.arguments.measuring import ReasonArguments
 from act_train.evaluation.measures import check_line
 from act_train.evaluation.results import Line, opened
+from act_train.evaluation.summary import interval
 from act_train.reasoning.extraction import read_formula
 from act_train.reasoning.grader import GRADER_VERSION, Grader
 from act_train.reasoning.letters import read_letter
@@ -101,8 +102,8 @@ def words(report: Mapping[str, Any]) -> str:
     """What is printed."""
     rows = [
         f"{report['policy']} on {report['benchmark']}: {report['questions']} questions, each once",
-        f"right, answers read strictly  {_interval(report, 'accuracy')}",
-        f"right, read leniently         {_interval(report, 'lenient_accuracy')}",
+        f"right, answers read strictly  {interval(report, 'accuracy')}",
+        f"right, read leniently         {interval(report, 'lenient_accuracy')}",
         f"no answer in the format       {report['no_answer_share']:.1%}",
     ]
     if report["too_long_share"]:
@@ -166,8 +167,3 @@ def _by(key: str, lines: Sequence[Line]) -> dict[str, tuple[float, int]]:
         if line[key]:
             parts.setdefault(line[key], []).append(line["correct"])
     return {name: (sum(right) / len(right), len(right)) for name, right in sorted(parts.items())}
-
-
-def _interval(report: Mapping[str, Any], name: str) -> str:
-    low, high = report[f"{name}_95"]
-    return f"{report[name]:.3f} ({low:.3f} to {high:.3f})"

@@ -106,6 +106,8 @@ def find(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise RecipeError(f"recipe {name!r} is a folder. Give the name of a file in it.")
     if name not in packaged():
         raise RecipeError(f"recipe {name!r} does not exist. {nearest(name, packaged())}")
     return Path(str(files("act_train").joinpath("recipes", name)))
@@ -118,7 +120,9 @@ def _take_config(argv: Sequence[str]) -> tuple[Path | None, list[str]]:
         return None, options
     at = options.index("--config")
     if at + 1 == len(options):
-        raise RecipeError("--config names no file.")
+        raise RecipeError(
+            "--config names no file. Give a path, or a recipe of the package: act-train --help."
+        )
     return find(options[at + 1]), options[:at] + options[at + 2 :]
 
 
@@ -137,7 +141,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is no YAML: {error}") from error
+        raise RecipeError(f"{path} is no YAML: {error}. Mend that line.") from error
     if not isinstance(config, dict):
         raise RecipeError(f"{path} must hold a YAML mapping of options, not {config!r:.60}.")
     return {str(key): value for key, value in config.items()}

@@ -13,7 +13,7 @@ import tyro
 from act_data.analysis.table import printable
 from act_data.errors import DataNotFound
 from act_data.storage.holdings import find_holdings
-from act_envs.listening import listen
+from act_envs.listening import address, listen
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -68,8 +68,7 @@ def explore(config: Explore, say: Callable[[str], object]) -> None:
         say(", ".join(f"{count:,} {kind}" for kind, count in totals.items() if count))
         for one in left_out:
             say(f"left out: {printable(one)}")
-        shown = f"[{config.host}]" if ":" in config.host else config.host
-        say(f"http://{shown}:{server.port}/ (Ctrl-C ends it)")
+        say(f"{address(config.host, server.port)} (Ctrl-C ends it)")
         server.serve_forever()  # returns at Ctrl-C
 
 

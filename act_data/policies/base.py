@@ -152,14 +152,14 @@ class Sampling:
     thinking: bool = False
 
     def __post_init__(self) -> None:
-        for name, accepted in (
-            ("history", self.history >= 0),
-            ("temperature", 0 <= self.temperature < math.inf),
-            ("max_new_tokens", self.max_new_tokens >= 1),
-            ("top_p", 0 < self.top_p <= 1),
+        for name, accepted, range_ in (
+            ("history", self.history >= 0, "0 or more"),
+            ("temperature", 0 <= self.temperature < math.inf, "0 or more"),
+            ("max_new_tokens", self.max_new_tokens >= 1, "1 or more"),
+            ("top_p", 0 < self.top_p <= 1, "above 0 and at most 1"),
         ):
             if not accepted:
-                raise UnknownArgument(f"{name}={getattr(self, name)!r} is out of range.")
+                raise UnknownArgument(f"{name}={getattr(self, name)!r} must be {range_}.")
 
     @property
     def greedy(self) -> bool:

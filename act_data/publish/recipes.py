@@ -142,7 +142,9 @@ def _loaded(path: Path) -> Mapping[str, Any]:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UnknownArgument(f"{path} is no YAML ({' '.join(str(error).split())}).") from error
+        raise UnknownArgument(
+            f"{path} is no YAML ({' '.join(str(error).split())}). Mend that line."
+        ) from error
     if not isinstance(found, dict):
         raise UnknownArgument(f"{path} holds no recipe: it must be a mapping with sources.")
     return found

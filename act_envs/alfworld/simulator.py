@@ -210,7 +210,10 @@ class NativeSimulator:
 
     def restore(self, task: Task, state: object) -> None:
         if not (isinstance(state, tuple) and len(state) == 3 and isinstance(state[1], State)):
-            raise SnapshotMismatch(f"{type(state).__name__} is no state of an ALFWorld game.")
+            raise SnapshotMismatch(
+                f"{type(state).__name__} is no state of an ALFWorld game. "
+                "Restore what snapshot() of such an environment gave."
+            )
         if task is not self._task and task != self._task:
             self._load(task)
         content, position, history = state

@@ -62,7 +62,8 @@ def given_task(
     split = split_of(goal.asin, goal.category if product is None else product.category)
     if prices and not any(find(asin) for asin, _ in prices):
         raise UnknownArgument(
-            f"no product of these prices is in this catalogue: {prices[0]!r:.80}."
+            f"no product of these prices is in this catalogue: {prices[0]!r:.80}. "
+            "Leave them out, or load the catalogue that they are of."
         )
     task_id = f"given/{goal.asin}/{digest}"
     return GivenTask(

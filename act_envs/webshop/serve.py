@@ -40,7 +40,7 @@ class Serve:
     """Show pictures: the browser then loads them from the addresses in the catalogue."""
 
     def __call__(self) -> int:
-        from act_envs.listening import listen
+        from act_envs.listening import address, listen
         from act_envs.webshop.engine import Engine
         from act_envs.webshop.nouns import Nouns
         from act_envs.webshop.site import create_app
@@ -52,9 +52,8 @@ class Serve:
             raise UnknownArgument(f"the catalogue has no {source} goals. Try the other --goals.")
         app = create_app(Engine(shop, Nouns()), goals, images=self.images)
         server = listen(app, self.host, self.port)
-        shown = f"[{self.host}]" if ":" in self.host else self.host
         print(f"{len(shop.products):,} products, {len(goals):,} {source} errands", flush=True)
-        print(f"http://{shown}:{server.port}/ (Ctrl-C ends it)", flush=True)
+        print(f"{address(self.host, server.port)} (Ctrl-C ends it)", flush=True)
         server.serve_forever()  # returns at Ctrl-C
         print()
         return 0

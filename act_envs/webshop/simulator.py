@@ -186,7 +186,10 @@ class NativeSimulator:
     def restore(self, task: Task, state: object) -> None:
         """Go on with a visit."""
         if not isinstance(state, Visit):
-            raise SnapshotMismatch(f"{type(state).__name__} is no state of WebShop.")
+            raise SnapshotMismatch(
+                f"{type(state).__name__} is no state of WebShop. "
+                "Restore what snapshot() of such an environment gave."
+            )
         self._begin(task, state)
 
     def twin(self) -> NativeSimulator:

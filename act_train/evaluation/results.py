@@ -104,9 +104,11 @@ def opened(
         check: raises an error that names the place, where a line found there holds something else.
 
     Raises:
-        ResultMismatch: it holds lines of another request, or something else.
+        ResultMismatch: it holds lines of another request, or something else; or is a device.
         RunLocked: another process writes to it.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ResultMismatch(f"{path} keeps nothing to go on with. Give the name of a file.")
     path.parent.mkdir(parents=True, exist_ok=True)
     # Unbuffered: what a full disk has refused would be tried once more when the file is closed.
     with path.open("a+b", buffering=0) as file:

@@ -20,7 +20,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from act_data.provenance import versions
 from act_data.storage.files import write_json, write_text
 from act_train.errors import PipelineFailed, RecipeError
 from act_train.pipelines.steps import Step
-from act_train.planning.hardware import launch_of
+from act_train.planning.hardware import launch_file, launch_of
 from act_train.planning.reading import Planned, options_of
 from act_train.recipe import read
 from act_train.stages import STAGES, types_of
@@ -140,10 +139,8 @@ def _command(step: Step, out: Path) -> list[str]:
     words = [step.stage, "--config", str(_recipe(step, out))]
     if not step.launch:
         return [sys.executable, "-m", "act_train.cli", *words]
-    config = Path(step.launch)
-    if not config.is_file():
-        config = Path(str(files("act_train").joinpath("accelerate", step.launch)))
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(config)]
+    launch = [sys.executable, "-m", "accelerate.commands.launch"]
+    launch += ["--config_file", str(launch_file(step.launch))]
     return [*launch, "-m", "act_train.cli", *words]
 
 

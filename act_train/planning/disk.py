@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 from transformers.trainer_utils import SaveStrategy
@@ -39,14 +37,6 @@ def saved(
     adapters = shape.trainable if shape.trainable < shape.parameters else 0
     count = _count(training, steps)
     return count, (shape.parameters - adapters) * bytes_ + count * each
-
-
-def free(output_dir: str) -> tuple[Path, int]:
-    """The folder that is there already, of those that lead to a folder, and its free bytes."""
-    place = Path(output_dir).expanduser().resolve()
-    while not place.is_dir():
-        place = place.parent
-    return place, shutil.disk_usage(place).free
 
 
 def _count(training: Any, steps: Steps | None) -> int:

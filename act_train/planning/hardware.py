@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
 
 from act_envs.errors import nearest
 from act_train.errors import RecipeError
+from act_train.recipe import load
 
 _KINDS = ("NO", "MULTI_GPU", "MULTI_CPU", "DEEPSPEED")
 
@@ -87,7 +87,7 @@ def launch_of(name: str, processes: int | None) -> Launch:
     """
     if not name:
         return Launch(processes=processes or 1)
-    told = _told(name)
+    told = load(launch_file(name))
     kind = str(told.get("distributed_type", "NO"))
     if kind not in _KINDS:
         raise RecipeError(
@@ -108,20 +108,17 @@ def launch_of(name: str, processes: int | None) -> Launch:
     )
 
 
-def _told(name: str) -> dict[str, Any]:
-    import yaml
+def launch_file(name: str) -> Path:
+    """A configuration of accelerate, by its path or by its name in the package.
 
+    Raises:
+        RecipeError: there is none.
+    """
     path = Path(name)
-    if not path.is_file():
-        folder = files("act_train").joinpath("accelerate")
-        known = sorted(entry.name for entry in folder.iterdir())
-        if name not in known:
-            raise RecipeError(f"launch {name!r} does not exist. {nearest(name, known)}")
-        path = Path(str(folder.joinpath(name)))
-    try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is no YAML: {error}") from error
-    if not isinstance(told, dict):
-        raise RecipeError(f"{path} must hold a YAML mapping, as accelerate config writes it.")
-    return cast("dict[str, Any]", told)
+    if path.is_file():
+        return path
+    folder = files("act_train").joinpath("accelerate")
+    known = sorted(entry.name for entry in folder.iterdir())
+    if name not in known:
+        raise RecipeError(f"launch {name!r} does not exist. {nearest(name, known)}")
+    return Path(str(folder.joinpath(name)))

@@ -70,7 +70,10 @@ def folder_of(model: str, revision: str | None) -> Path | None:
     folder = packaged(model)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise RecipeError(f"{folder} holds no model: config.json is missing.")
+            raise RecipeError(
+                f"{folder} holds no model: config.json is missing. "
+                "Give the folder that save_pretrained() wrote."
+            )
         return folder
     try:
         return Path(snapshot_download(model, revision=revision, allow_patterns=list(_SMALL)))

@@ -124,7 +124,7 @@ def _check(stage: object, where: str) -> None:
 def _assigned(word: str) -> tuple[str, Any]:
     key, equals, value = word.partition("=")
     if not equals:
-        raise RecipeError(f"set {word!r} is no KEY=VALUE.")
+        raise RecipeError(f"set {word!r} is no KEY=VALUE. Give such as --set max_steps=100.")
     try:
         return key, yaml.safe_load(value)
     except yaml.YAMLError as error:

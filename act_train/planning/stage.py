@@ -13,12 +13,12 @@ from typing import Any
 from act_data.errors import DataNotFound, ModelNotFound
 from act_envs.errors import ActError, AssetsNotFound, MissingExtra
 from act_train.arguments.training import CritiqueArguments, ModelArguments
-from act_train.base import BYTES, refuse_shared_out
+from act_train.base import BYTES, free, refuse_shared_out
 from act_train.env_rl import ZERO3, waiting
 from act_train.errors import RecipeError
 from act_train.planning import work
 from act_train.planning.arguments import PlanArguments
-from act_train.planning.disk import free, saved
+from act_train.planning.disk import saved
 from act_train.planning.findings import Plan
 from act_train.planning.fitting import Setting, advice
 from act_train.planning.hardware import GPUS, launch_of

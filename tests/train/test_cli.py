@@ -92,6 +92,8 @@ def test_files_that_cannot_be_read_or_written(
         ([*play, str(file / "sub" / "a.jsonl")], "leads through a file as if"),
         (["compare", str(tmp_path / "no"), str(file)], "no does not exist. Give the path"),
         (["compare", str(tmp_path), str(file)], "is a folder. Give the name of a file."),
+        ([*play, "/dev/null"], "keeps nothing to go on with. Give the name of a file."),
+        (["evaluate", "--config", str(tmp_path)], "is a folder. Give the name of a file in it."),
     ):
         said = error_of(argv, capsys)
         assert told in said
