@@ -31,7 +31,7 @@ def run(arguments: PlanArguments) -> dict[str, Any]:
 
     Returns:
         ``{"stages": [...]}``, for each its title, the lines of its table, what is wrong, and about
-        how many seconds of GPU time it takes, with every seed (None where that is not known).
+        how many seconds it computes, with every seed (None where that is not known).
 
     Raises:
         RecipeError: a recipe cannot be read, or something in it cannot work. What was planned has
@@ -69,5 +69,5 @@ def words(report: Mapping[str, Any]) -> str:
     said = ["\n".join([one["title"], *(f"  {line}" for line in one["lines"])]) for one in stages]
     seconds = [one.get("gpu_seconds") for one in stages]
     if len(stages) > 1 and None not in seconds:
-        said.append(f"all stages, with every seed: about {time(sum(seconds))} of GPU time")
+        said.append(f"all stages, with every seed: about {time(sum(seconds))} of computing")
     return "\n\n".join(said)

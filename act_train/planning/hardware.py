@@ -32,6 +32,11 @@ class Gpu:
     float32: float
     bandwidth: float
 
+    @property
+    def unit(self) -> str:
+        """What one process has of it, in words."""
+        return "core" if self.name == "cpu" else "GPU"
+
 
 def _own_memory() -> float:
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

@@ -90,7 +90,7 @@ def _batches(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _memory(plan: Plan, memory: Memory) -> Iterator[tuple[str, str]]:
-    room = f"{_gb(memory.peak)} of {_gb(plan.gpu.memory)} on each GPU at the peak"
+    room = f"{_gb(memory.peak)} of {_gb(plan.gpu.memory)} on each {plan.gpu.unit} at the peak"
     yield "memory", room
     held = {
         "weights": memory.weights,
@@ -144,7 +144,7 @@ def _hours(
     parts = f"{time(seconds[0])} to compute"
     if plan.generates:
         parts += f", at least {time(seconds[1])} to generate"
-    yield "GPU time", f"about {time(total)}{one}: {parts}"
+    yield f"{plan.gpu.unit} time", f"about {time(total)}{one}: {parts}"
     yield "", f"on {plan.launch.processes} at once {time(total / plan.launch.processes)}"
     yield "assumed", f"{arguments.utilisation:.0%} of the peak is reached (--utilisation)"
     yield (
