@@ -21,6 +21,8 @@ likelier answer; a tie counts half for either side. Of all pairs:
   ``above_text`` are the differences of accuracies, pair by pair, and ``above_floor`` whether both
   intervals lie above 0, on tasks that are ``ENOUGH`` for intervals
   (:mod:`act_data.analysis.bootstrap`): only then has the judge shown that it judges;
+- ``verdicts``, ``no_state_verdicts`` and ``text_verdicts``: of each pair its id, its task and how
+  right the judge is (in either order; of the texts 1, 0 or, in a tie, 0.5), for whoever compares;
 - ``verified``: against what a verification found, each reading by itself. ``auroc`` is the chance
   that a pair whose expert's action *is* better gets higher log-odds of naming it (the mean of both
   orders; probabilities would tie at 1.0) than one where it is not (the alternative is better, or as
@@ -69,12 +71,15 @@ def summary(lines: Sequence[Line], margins: Array | None) -> dict[str, Any]:
             **_rates(choices, tasks),
             **_admissible(lines, choices),
             "reliability": reliability(choices.right, choices.confidence, tasks),
-            "verdicts": _rows(lines, choices),
+            "verdicts": _rows(lines, choices.right),
         }
         result |= {f"{prefix}{name}": value for name, value in found.items()}
     return {
         **result,
         **_floors(accuracies, tasks),
+        "text_verdicts": _rows(lines, accuracies["text_"][:, None])
+        if "text_" in accuracies
+        else [],
         "verified": [
             row for reading in READINGS if (row := against(lines, reading, accuracies, scores))
         ],
@@ -105,11 +110,11 @@ def _admissible(lines: Sequence[Line], choices: Choices) -> dict[str, Any]:
     }
 
 
-def _rows(lines: Sequence[Line], choices: Choices) -> list[list[Any]]:
-    """What can be paired with another judge's: pair, task, and how right in either order."""
+def _rows(lines: Sequence[Line], rights: Array) -> list[list[Any]]:
+    """What can be paired with another judge's: pair, task, and how right each time."""
     return [
         [line["pair_id"], line["task_id"], *right]
-        for line, right in zip(lines, choices.right.tolist(), strict=True)
+        for line, right in zip(lines, rights.tolist(), strict=True)
     ]
 
 

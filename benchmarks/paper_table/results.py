@@ -185,10 +185,13 @@ def _found(step: Step, seed: int | None, out: Path) -> Iterator[dict[str, Any]]:
             line["pair_id"]: line["admissible"]
             for line in read_lines(step.output.with_suffix(".jsonl"))
         }
+        texts = {pair: right for pair, _, right in judged["text_verdicts"]}
         for reading, verdicts in (("state", "verdicts"), ("no_state", "no_state_verdicts")):
             for pair, task, *right in judged[verdicts]:
+                # The classifier of texts is the same beside all judges, and told once.
+                floor = {} if step.after or reading != "state" else {"texts": texts[pair]}
                 yield {**named, "judge": reading, "pair": pair, "task_id": task,
-                       "admissible": offered[pair], "right": sum(right) / 2}  # fmt: skip
+                       "admissible": offered[pair], "right": sum(right) / 2, **floor}  # fmt: skip
         measured = _metrics(out / model)
         yield {**named, "judge": "texts", "right": judged["text_accuracy"],
                "above_floors": judged["above_floor"],

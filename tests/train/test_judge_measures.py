@@ -119,3 +119,11 @@ def test_intervals_are_of_tasks_not_of_pairs() -> None:
     change = Tasks(["a", "b", "c"]).difference(np.array([-1.0, 0.0, 1.0]))
     assert change.value == pytest.approx(0)
     assert -1 <= change.low < 0 < change.high <= 1
+
+
+def test_verdicts_are_of_each_pair() -> None:
+    lines = [chosen(i, True, gap) for i, gap in enumerate((2.0, -2.0, 0.0))]
+    found = summary(lines, np.array([-1.0, 0.0, 3.0]))
+    assert found["text_verdicts"] == [["0", "0", 0.0], ["1", "1", 0.5], ["2", "2", 1.0]]
+    assert [row[2:] for row in found["verdicts"]] == [[1.0, 1.0], [0.0, 0.0], [0.5, 0.5]]
+    assert summary(lines, None)["text_verdicts"] == []

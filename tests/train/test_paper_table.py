@@ -182,7 +182,7 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     options.pop("learning_rate")
     verdicts = [["pair 1", "task 1", True, False]]
     judged = {"verdicts": verdicts, "no_state_verdicts": verdicts, "text_accuracy": 0.5,
-              "above_floor": False}  # fmt: skip
+              "text_verdicts": [["pair 1", "task 1", 1.0]], "above_floor": False}  # fmt: skip
     (tmp_path / "judge.json").write_text(json.dumps(judged))
     (tmp_path / "judge.jsonl").write_text('{"pair_id": "pair 1", "admissible": true}')
     again = ended(first[0], replace(first[1], id="evaluate-again"))  # in place of the first
@@ -196,6 +196,7 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     assert steps_found[7:] == [("prompt", None, "judge")] * 3
     assert [one.get("right") for one in found[7:]] == [0.5] * 3
     assert [one.get("admissible") for one in found[7:]] == [True, True, None]
+    assert [one.get("texts") for one in found] == [None] * 7 + [1.0, None, None]
     assert (found[2]["named"], found[9]["named"]) == (0.25, None)
 
 
