@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from act_data.analysis.bootstrap import agreeing
 from act_train.errors import ResultMismatch
 from act_train.statistics import mean_interval
 
@@ -15,7 +17,7 @@ FLIPS, RESAMPLES = 20_000, 10_000
 
 Line = Mapping[str, Any]  # of the results
 Measure = tuple[str, str]  # split, and ``won`` or ``score``
-Changes = Mapping[int | None, Mapping[str, float]]  # by seed and task
+Changes = Mapping[int | None, Mapping[Any, float]]  # by seed, and by task or pair
 
 
 def changes_of(played: Sequence[Line], first: str, second: str, measure: Measure) -> Changes:
@@ -74,7 +76,9 @@ def seeds_of_both(lines: Sequence[Line], first: str, second: str) -> list[int | 
     return [seed for seed in one if seed in other or None in other]
 
 
-def crossed(changes: Changes, *, least: float = -1.0) -> tuple[float, float, float]:
+def crossed(
+    changes: Changes, *, least: float = -1.0, task: Callable[[Any], Hashable] = str
+) -> tuple[float, float, float]:
     """Mean of values of the same tasks in several seeds, and its 95 % interval.
 
     A percentile bootstrap that draws seeds and tasks, each with replacement, so that it speaks of
@@ -82,19 +86,47 @@ def crossed(changes: Changes, *, least: float = -1.0) -> tuple[float, float, flo
     speaks of other tasks alone.
 
     Args:
-        changes: by seed and task.
+        changes: by seed and task, or by seed and what belongs to a task.
         least: what a value can be at least; at most it is 1.
+        task: the one that a key of a seed's values belongs to; each is one of its own by default.
     """
-    values = np.array([list(by_task.values()) for by_task in changes.values()])
-    seeds, tasks = values.shape
+    values = np.array([list(one.values()) for one in changes.values()])
+    names = [task(key) for key in next(iter(changes.values()))]
+    seeds = len(values)
     if seeds == 1:
-        mean, (low, high) = mean_interval(list(values[0]), least=least)
+        mean, (low, high) = mean_interval(list(values[0]), names, least=least)
         return mean, low, high
+    place = {name: at for at, name in enumerate(dict.fromkeys(names))}
+    tasks = len(place)
+    belongs = np.zeros((len(names), tasks))
+    belongs[range(len(names)), [place[name] for name in names]] = 1
     drawn = np.random.default_rng(0)
-    weights = [drawn.multinomial(n, [1 / n] * n, size=RESAMPLES) / n for n in (seeds, tasks)]
-    means = np.einsum("rs,st,rt->r", weights[0], values, weights[1], optimize=True)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(values.mean()), float(low), float(high)
+    of_seeds, of_tasks = (
+        drawn.multinomial(n, [1 / n] * n, size=RESAMPLES) / n for n in (seeds, tasks)
+    )
+    sums = np.einsum("rs,st,rt->r", of_seeds, values @ belongs, of_tasks, optimize=True)
+    mean = float(values.mean())
+    low, high = np.percentile(sums / (of_tasks @ belongs.sum(0)), [2.5, 97.5])
+    if math.isclose(low, high, abs_tol=1e-9):  # as all do, so does every draw of them
+        return mean, *agreeing(mean, tasks, least)
+    return mean, float(low), float(high)
+
+
+def points(found: tuple[float, float, float]) -> str:
+    """A difference and its interval, in percentage points."""
+    mean, low, high = found
+    return f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def percent(found: tuple[float, float, float]) -> str:
+    """A share and its interval, in percent."""
+    mean, low, high = found
+    return f"{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def each_seed(changes: Changes) -> str:
+    """The mean difference of every seed, in whole points."""
+    return ", ".join(f"{round(100 * fmean(one.values())):+d}" for one in changes.values())
 
 
 def sign_flips(changes: Sequence[float]) -> float:

@@ -9,72 +9,82 @@ are corrected by Holm's method.
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import tyro
+import yaml
 
 from act_data.storage.files import write_text
 from act_train.errors import ResultMismatch
-from act_train.reporting.published import Number, Published, paper
-from act_train.reporting.sections import Section, Table, Value, markdown
-from act_train.statistics import mean_interval
+from act_train.reporting.sections import Section, Table, markdown
+from benchmarks.paper_table.acting import (
+    BESIDES,
+    CLAIMS,
+    EXPLORATION,
+    LABELS,
+    LEVEL,
+    MULTI_TURN,
+    OBJECTIVES,
+    World,
+    acting,
+    agreement,
+    agreements,
+    claims_table,
+    differences,
+    in_words,
+    known_to_both,
+    verdicts,
+)
+from benchmarks.paper_table.costs import Records, costs, hours, made_by
+from benchmarks.paper_table.judged import (
+    ALL_SEEDS,
+    GAIN,
+    SEEDS,
+    above,
+    by_seed,
+    early,
+    flips,
+    gain_of,
+    judges,
+    of_pairs,
+    question,
+    rights,
+    seeds_rights,
+)
+from benchmarks.paper_table.naming import (
+    ARE,
+    BASE,
+    title,
+)
 from benchmarks.paper_table.paired import (
     Line,
-    Measure,
-    by_task,
-    changes_of,
-    check_same,
-    crossed,
-    holm,
-    over_seeds,
+    percent,
+    points,
     seeds_of,
     seeds_of_both,
-    sign_flips,
 )
 from benchmarks.paper_table.results import RESULTS, read_json, read_lines
-from benchmarks.paper_table.worlds import UNJUDGED, WORLDS
+from benchmarks.paper_table.worlds import EXPLORED, UNJUDGED, WORLDS
 
-BASE = "prompt"  # the row of the model that all others start from
-CLAIMS = (
-    ("act+il", "il"), ("act+il", "il+il"), ("act+il+rl", "il+rl"), ("act+il+rl", "il+rl+rl"),
-)  # fmt: skip
-"""Question 2 of the plan: each first row is to win more than the second."""
-OTHERS = (
-    ("il", "prompt"), ("act+il", "il"), ("act+il+rl", "il+rl"), ("world-model+il", "il"),
-    ("choice+il+rl", "act+il+rl"), ("dpo+il+rl", "act+il+rl"), ("no-reasoning+il+rl", "act+il+rl"),
-    ("act+il", "assumed+il"), ("act+il", "flip-10+il"), ("act+il", "flip-20+il"),
-    ("act+il", "flip-40+il"), ("act+il+env-rl", "il+env-rl"), ("il+env-rl", "il"),
-)  # fmt: skip
-EXPLORATION = (("format+act+il", "format+il"), ("format+act+il", "act+il"))
-GAIN, SEEDS = 0.10, 4  # question 1: how much; and in how many of five seeds, in 2 as well
-ALL_SEEDS = 5
-LEVEL = 0.05  # of p-values
-TITLES = {
-    "prompt": "act-nano-base", "world-model+il": "world model → IL",
-    "assumed": "ACT stage, assumed labels", "assumed+il": "ACT → IL, assumed labels",
-    "flip-10": "ACT stage, 10 % flipped", "flip-10+il": "ACT → IL, 10 % flipped",
-    "flip-20": "ACT stage, 20 % flipped", "flip-20+il": "ACT → IL, 20 % flipped",
-    "flip-40": "ACT stage, 40 % flipped", "flip-40+il": "ACT → IL, 40 % flipped",
-    "il+env-rl": "IL → multi-turn RL", "act+il+env-rl": "ACT → IL → multi-turn RL",
-    "format": "format", "format+il": "format → IL", "format+act": "format → ACT stage",
-    "format+act+il": "format → ACT → IL",
-}  # fmt: skip
-"""Of rows that the paper does not have under these names, in the order of the report."""
-THEIRS = {"world-model+il": "early-experience"}  # its first half
+CAP = 30  # core-hours of all worlds
 LIMITS = (
     "What a model of this size cannot tell: whether reasoning about actions helps, for it writes "
     "none (the row without reasoning differs in the wording of its prompts alone); how a model "
-    "acts that writes freely, for it chooses among the admissible actions; what ACT does for a "
+    "acts that writes freely, for it chooses among the admissible actions; and what ACT does for a "
     "model that has never seen such a world, for it was pre-trained on experts' play in worlds "
-    "like these, which leaves imitation little to teach; and differences of a few points, which "
-    "five seeds of a hundred tasks do not settle."
+    "like these, which leaves imitation little to teach."
 )
-FLIPPED = ("flip-10", "flip-20", "flip-40")
+WORDS = (
+    "IL is imitation of an expert's episodes; RL is GRPO, on single steps where nothing else is "
+    "said; the ACT stage is GRPO on prompts that show two actions, the expert's and one that the "
+    "base itself proposed, and ask which is better. Before that both were executed, and pairs are "
+    "trained on where the expert's was the better one, but where labels are said to be assumed. A "
+    "judge is any of these models asked that question about tasks that were held out, by which "
+    "answer it finds likelier."
+)
 
 
 @dataclass(frozen=True)
@@ -106,391 +116,196 @@ class Report:
         return 0
 
 
-def report(found: Mapping[str, Sequence[Line]], records: Mapping[str, Any]) -> str:
+def report(found: Mapping[str, Sequence[Line]], records: Records) -> str:
     """The report as Markdown, from the lines of each world and the records of all steps."""
+    worlds = [World.of(name, lines) for name, lines in found.items()]
     return markdown(
         "The paper's rows, on a model of 1.3 million parameters",
-        "In percent with 95 % intervals; the base is act-nano-base. Made of the files beside it by "
-        "python -m benchmarks.paper_table.report; the plan, and what came of it, are in "
-        "benchmarks/paper_table/README.md. " + LIMITS,
-        [section for name, lines in found.items() for section in _sections(name, lines, records)],
+        "The comparison of arXiv 2603.08706 (version 2, Qwen3-8B), by the plan that was committed "
+        "before the first run and is in benchmarks/paper_table/README.md, with what was changed "
+        "since and what came of it. The base of all rows is act-nano-base. Everything here is made "
+        "from the files beside it by the report module of that folder. In percent; brackets hold "
+        "95 % intervals that draw seeds and tasks, of one seed tasks alone; ± of the paper is the "
+        "standard deviation of its three runs.",
+        [
+            Section("In short", (*_short(worlds), LIMITS), ()),
+            _run(worlds, records),
+            _rows(worlds),
+            *(section for world in worlds for section in _sections(world, records)),
+            *(
+                by_seed(world.name, _able(world), world.judged)
+                for world in worlds
+                if world.has_judges
+            ),
+            *(
+                section
+                for world in worlds
+                for section in costs(world.name, world.rows, world.lines, records)
+            ),
+        ],
     )
 
 
-def _sections(name: str, lines: Sequence[Line], records: Mapping[str, Any]) -> Iterator[Section]:
-    played = [line for line in lines if "won" in line]
-    judged = [line for line in lines if "judge" in line]
-    has = {line["row"] for line in lines}
-    rows = [row for row in dict.fromkeys((BASE, *paper().methods, *TITLES)) if row in has]
-    shown = WORLDS[name].shown
-    yield Section(f"{name}: to act", (), (_acting(rows, played, shown),))
-    measure = shown[0][:2]
-    beside = next(column for *_, column in shown if column)
-    claimed = CLAIMS if all(seeds_of_both(played, *pair) for pair in CLAIMS) else ()
+def _short(worlds: Sequence[World]) -> Iterator[str]:
+    """A paragraph for each question, of the world that asks it; and one of each other world."""
+    for world in worlds:
+        if world.name == "houses":
+            yield from _answers(world)
+        elif told := world.pairs(CLAIMS):
+            said = in_words(world, told)
+            yield f"In {world.name}, without a verdict ({_seeds(world, told)}): {said}."
+
+
+def _answers(world: World) -> Iterator[str]:
+    if world.has_judges and seeds_of(world.judged, "act"):
+        found = question(world.judged)
+        means = ", ".join(
+            f"{title(row)} {percent(of_pairs(seeds_rights(world.judged, row), least=0.0))}"
+            for row in ("act", BASE, "il")
+            if seeds_of(world.judged, row)
+        )
+        yield (
+            f"Question 1, does the ACT stage make a better judge: {found.word}. In {found.good} of "
+            f"{found.seeds} seeds it gains {100 * GAIN:.0f} points over the base, with an interval "
+            f"above zero, and is above both floors; asked were {SEEDS} of {ALL_SEEDS}. Right in: "
+            f"{means}."
+        )
+    if told := world.pairs(CLAIMS):
+        found = verdicts(world, told)
+        word = "supported" if len(told) == len(CLAIMS) else "open"
+        for other in ("open", "not shown"):  # of all four
+            word = other.replace("shown", "supported") if other in found else word
+        yield (
+            "Question 2, does ACT before imitation make a better agent than imitation alone, or of "
+            f"as many prompts, and the same before RL: {word} ({_seeds(world, told)}). "
+            f"{in_words(world, told)}. The first row of each has no fewer updates, and more "
+            "tokens."
+        )
+    for words, pairs in (
+        ("Question 3, does the first stage's objective matter, without a verdict", OBJECTIVES),
+        ("Question 4, do better labels matter, without a verdict", LABELS),
+        ("Question 4, does ACT help before multi-turn RL, without a verdict", MULTI_TURN),
+    ):
+        if told := world.pairs(pairs):
+            yield f"{words}: {in_words(world, told)}."
+    if said := flips(world.judged):
+        yield (
+            "Question 4, does the judge survive flipped labels: seeds above both floors, of which "
+            f"{SEEDS} of {ALL_SEEDS} were asked for: {said}."
+        )
+    if known := known_to_both(world):
+        kinds = [agreement(world, *pair) for pair in known]
+        other = [pair for pair, kind in zip(known, kinds, strict=True) if kind == "differs"]
+        yield (
+            f"Beside the paper: of {len(known)} differences that both have, the interval holds the "
+            f"paper's and not zero in {kinds.count('agrees')}, holds both in "
+            f"{kinds.count('unsettled')}, and leaves out the paper's in {len(other)}"
+            + (f": {in_words(world, other)}." if other else ".")
+        )
+
+
+def _seeds(world: World, pairs: Iterable[tuple[str, str]]) -> str:
+    run = min(len(seeds_of_both(world.played, *pair)) for pair in pairs)
+    return f"{run} of {WORLDS[world.name].seeds} seeds"
+
+
+def _run(worlds: Sequence[World], records: Records) -> Section:
+    """What was run of what was planned, and what it cost."""
+    every = yaml.safe_load(Path(__file__).with_name("rows.yaml").read_text(encoding="utf-8"))
+    cells, total = [], 0.0
+    for name, planned in WORLDS.items():
+        wanted = planned.rows or [row for row in every["rows"] if row not in (*EXPLORED, BASE)]
+        (world,) = [one for one in worlds if one.name == name] or [World.of(name, ())]
+        done = [len(seeds_of(world.lines, row)) for row in wanted]
+        spent = hours(world.lines, records)
+        total += spent
+        cells.append([
+            name, f"{sum(done)} of {len(wanted) * planned.seeds}", f"{spent:.1f}",
+            made_by(world.lines, records) or "–",
+        ])  # fmt: skip
+    return Section(
+        "What was run of the plan",
+        (
+            f"{total:.1f} core-hours of the {CAP} that were allowed: CPU time of whole processes, "
+            "and wall time where that was not noted; without making the data. Houses are generated "
+            "ones, not the paper's ALFWorld, which is the second.",
+        ),
+        (Table("Rows times seeds", ("world", "done", "core-hours", "processors"), cells),),
+    )
+
+
+def _rows(worlds: Sequence[World]) -> Section:
+    found = {row for world in worlds for row in world.rows}
+    cells = [[title(row), words] for row, words in ARE.items() if row in found]
+    return Section("What the rows are", (WORDS,), (Table("Rows", ("row", "is"), cells),))
+
+
+def _able(world: World) -> list[str]:
+    return [row for row in world.rows if row not in UNJUDGED]
+
+
+def _sections(world: World, records: Records) -> Iterator[Section]:
+    yield Section(f"{world.name}: to act", (), (acting(world),))
+    claimed = world.pairs(CLAIMS)
     if claimed:
         yield Section(
-            f"{name}: does ACT before imitation make a better agent?",
+            f"{world.name}: does ACT before imitation make a better agent?",
             (
-                "Differences, paired by task and seed. Shown is one whose interval lies above "
-                f"zero, with a corrected p below {LEVEL}, and above zero in at least {SEEDS} of "
-                f"{ALL_SEEDS} seeds; what is not shown is not for that reason none. Question 2 is "
-                f"supported where all four are shown{_so_far(played)}.",
-            ),
-            (_claims(played, measure, beside),),
+                "Shown is a difference whose interval lies above zero, with a corrected p below "
+                f"{LEVEL}, and above zero in at least {SEEDS} of {ALL_SEEDS} seeds; question 2 is "
+                "supported where all four are shown. Open is one that may still be, when all seeds "
+                "are run. What is not shown is not for that reason none.",
+            )
+            if world.name == "houses"
+            else (),
+            (claims_table(world, claimed),),
         )
-    others = [pair for pair in OTHERS if seeds_of_both(played, *pair) and pair not in claimed]
-    if others:
-        yield Section(
-            f"{name}: other differences",
-            (
-                "Told with intervals and without a verdict, as the plan has it. A difference whose "
-                "interval holds zero is not shown to be one.",
-            ),
-            (_differences(others, played, measure, beside),),
-        )
-    told = [*dict.fromkeys((*claimed, *others))]
-    if any(_published(*pair, beside) is not None for pair in told):
-        same = next(one[:2] for one in shown if one[2] == beside)  # what the paper measured there
-        yield Section(f"{name}: beside the paper", (_agreement(told, played, same, beside),), ())
-    if BASE in (judges := {line["row"] for line in judged}):
-        words = [_judging(judged)] if "act" in judges else []
-        able = [row for row in rows if row not in UNJUDGED]
-        yield Section(f"{name}: to judge", (*words, _offered(judged)), (_judges(able, judged),))
-    if any(seeds_of_both(lines, *pair) for pair in EXPLORATION):
-        yield _exploration(name, played, judged, measure, beside)
-    if paid := list(_costs(rows, lines, records)):
-        yield Section(
-            f"{name}: what training a row took",
-            (
-                "The row's stages together; means over seeds. A prompt of critique and act-rl is "
-                "counted in tokens once for each of its eight answers, though it is computed once "
-                "for all. A prompt of multi-turn RL is a task, played eight times; its tokens are "
-                "not told, for what the model reads within an episode is not counted. "
-                "Core-minutes are of the whole processes, with start-up and measurements, in "
-                "seeds in which they were noted of every stage." + _processors(lines, records),
-            ),
-            (
-                Table(
-                    "Of all stages of a row",
-                    ("row", "updates", "prompts", "tokens, millions", "core-minutes", "in seeds"),
-                    paid,
-                ),
-            ),
-        )
+    for words, pairs in (
+        ("other differences of the plan", (*OBJECTIVES, *LABELS, *MULTI_TURN)),
+        ("differences that the plan does not name, for description", BESIDES),
+    ):
+        if told := world.pairs(pairs):
+            yield Section(f"{world.name}: {words}", (), (differences(world, told),))
+    if known := known_to_both(world):
+        yield Section(f"{world.name}: beside the paper", (agreements(world, known),), ())
+    if world.has_judges:
+        yield judges(world.name, _able(world), world.judged, records)
+    if world.pairs(EXPLORATION):
+        yield _exploration(world)
 
 
-def _acting(
-    rows: Iterable[str], played: Sequence[Line], shown: Sequence[tuple[str, str, str]]
-) -> Table:
-    cells = []
-    for row in rows:
-        published = [str(_theirs(row, name) or "–") for *_, name in shown if name]
-        ours = [_mean(played, row, (split, measure)) for split, measure, _ in shown]
-        cells.append([_title(row), f"{len(seeds_of(played, row))}", *ours, *published])
-    named = [paper().benchmarks[name].title for *_, name in shown if name]
-    return Table(
-        "Won, or the score, of each row",
-        ("row", "seeds", *(f"{split}, {measure}" for split, measure, _ in shown), *named),
-        cells,
-        groups=(("", 2), ("ours:", len(shown)), ("paper, Qwen3-8B:", len(named))),
-    )
-
-
-def _mean(played: Sequence[Line], row: str, measure: Measure) -> Value | str:
-    found = {seed: by_task(played, row, measure, seed) for seed in seeds_of(played, row)}
-    if not any(found.values()):  # judged, and not played
-        return "–"
-    check_same(f"{row} was evaluated on other tasks", *found.values())
-    mean, low, high = crossed(found, least=0.0)
-    return Value(f"{100 * mean:.1f}", f"[{100 * low:.1f}, {100 * high:.1f}]")
-
-
-def _title(row: str) -> str:
-    return TITLES.get(row) or paper().methods[row]
-
-
-def _theirs(row: str, benchmark: str) -> Number | None:
-    """What the paper has of a row."""
-    table = _printed()
-    numbers = table.rows.get(THEIRS.get(row, row))
-    places = [column.benchmark for column in table.columns]
-    return numbers[places.index(benchmark)] if numbers else None
-
-
-def _printed() -> Published:
-    """The paper's table of these rows: version 2, Qwen3-8B."""
-    (table,) = [
-        table for table in paper().of("Qwen3-8B")
-        if table.title.startswith("v2") and "webshop" in {c.benchmark for c in table.columns}
-    ]  # fmt: skip
-    return table
-
-
-def _published(first: str, second: str, benchmark: str) -> float | None:
-    """How far the first row is above the second in the paper, in points."""
-    one, other = _theirs(first, benchmark), _theirs(second, benchmark)
-    return float(one.mean) - float(other.mean) if one and other else None
-
-
-def _agreement(
-    pairs: Iterable[tuple[str, str]], played: Sequence[Line], measure: Measure, beside: str
-) -> str:
-    """Which differences of the paper are found here, in words."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for first, second in pairs:
-        theirs = _published(first, second, beside)
-        if theirs is None:
-            continue
-        mean, low, high = crossed(changes_of(played, first, second, measure))
-        side = (low > 0) - (high < 0)
-        kind = "not shown" if not side else "same" if side * theirs > 0 else "other"
-        found[kind].append(
-            f"{_title(first)} less {_title(second)} ({100 * mean:+.1f}, there {theirs:+.1f})"
-        )
-    said = [
-        f"{words} {'; '.join(found[kind])}."
-        for kind, words in (
-            ("same", "As in the paper, with an interval that leaves out zero:"),
-            ("other", "The other way round than in the paper, with such an interval:"),
-            ("not shown", "Not shown here to be a difference:"),
-        )
-        if found[kind]
-    ]
-    return " ".join(said)
-
-
-def _claims(played: Sequence[Line], measure: Measure, beside: str) -> Table:
-    changes = [changes_of(played, first, second, measure) for first, second in CLAIMS]
-    corrected = holm([sign_flips(over_seeds(one)) for one in changes])
-    table = _differences(CLAIMS, played, measure, beside)
-    cells = []
-    for row, one, p in zip(table.rows, changes, corrected, strict=True):
-        _, low, _ = crossed(one)
-        alike = sum(fmean(by_task.values()) > 0 for by_task in one.values()) >= SEEDS
-        shown = low > 0 and p < LEVEL and alike
-        cells.append([*row, f"{p:.3f}", "shown" if shown else "not shown"])
-    return Table(table.caption, (*table.header, "p (Holm)", "verdict"), cells)
-
-
-def _differences(
-    pairs: Iterable[tuple[str, str]], played: Sequence[Line], measure: Measure, beside: str
-) -> Table:
-    cells = []
-    for first, second in pairs:
-        found = changes_of(played, first, second, measure)
-        name = f"{_title(first)} less {_title(second)}"
-        mean, low, high = crossed(found)
-        told = Value(f"{100 * mean:+.1f}", f"[{100 * low:+.1f}, {100 * high:+.1f}]")
-        each = ", ".join(f"{100 * fmean(one.values()):+.0f}" for one in found.values())
-        points = _published(first, second, beside)
-        cells.append([name, told, each, "–" if points is None else f"{points:+.1f}"])
-    caption = f"Percentage points: {measure[1]}, split {measure[0]}"
-    (theirs,) = [column for column in _printed().columns if column.benchmark == beside]
-    paper_s = f"paper: {paper().benchmarks[beside].title}, {theirs.measure}"
-    return Table(caption, ("rows", "difference", "of each seed", paper_s), cells)
-
-
-def _costs(
-    rows: Iterable[str], lines: Sequence[Line], records: Mapping[str, Any]
-) -> Iterator[list[str]]:
-    """Updates, prompts, tokens and processor time of the trainings that made a row's model."""
-    for row in rows:
-        models = sorted({line["model"] for line in lines if line["row"] == row})
-        of_seeds = [stages for model in models if (stages := list(_made(model, records)))]
-        if not of_seeds:  # a model that no stage made
-            continue
-        first = [one["options"] for one in of_seeds[0]]  # the same in all seeds
-        tokens = _sums(of_seeds, _tokens)
-        seconds = _sums(of_seeds, lambda one: one.get("cpu_seconds"))
-        yield [
-            _title(row), f"{sum(told['max_steps'] for told in first)}",
-            f"{sum(map(_prompts, first)):,}", f"{fmean(tokens) / 1e6:.2f}" if tokens else "–",
-            f"{fmean(seconds) / 60:.0f}" if seconds else "–", f"{len(seconds)}",
-        ]  # fmt: skip
-
-
-def _made(model: str, records: Mapping[str, Any]) -> Iterator[Any]:
-    """The stages that made a model, the last one first."""
-    while model in records:
-        yield records[model]
-        model = records[model]["inputs"]["model"]
-
-
-def _processors(lines: Sequence[Line], records: Mapping[str, Any]) -> str:
-    """Which processor computed which seeds, as far as that was noted."""
-    found: dict[str, set[int]] = defaultdict(set)
-    for seed, step, model in {(line["seed"], line["step"], line["model"]) for line in lines}:
-        for record in (records.get(step, {}), *_made(model, records)):
-            processor = record.get("hardware", {}).get("processor")
-            if processor and seed is not None:
-                found[processor].add(seed)
-    told = (
-        f"{processor} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, sorted(seeds)))})"
-        for processor, seeds in sorted(found.items())
-    )
-    return f" Processors: {'; '.join(told)}." if found else ""
-
-
-def _sums(of_seeds: Iterable[Sequence[Any]], value: Callable[[Any], float | None]) -> list[float]:
-    """Of the stages of each seed, without seeds in which it is not known of all of them."""
-    found = ([value(one) for one in stages] for stages in of_seeds)
-    return [sum(filter(None, values)) for values in found if None not in values]
-
-
-def _tokens(record: Mapping[str, Any]) -> float | None:
-    """TRL counts of an episode the first prompt and what the model writes."""
-    return None if record["stage"] == "env-rl" else record["metrics"].get("num_tokens")
-
-
-def _prompts(options: Mapping[str, Any]) -> int:
-    answers = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
-    return options["max_steps"] * answers // options.get("num_generations", 1)
-
-
-def _judging(judged: Sequence[Line]) -> str:
-    good = 0
-    seeds = seeds_of(judged, "act")
-    for seed in seeds:
-        gain, low, _ = _gain(judged, "act", seed)
-        good += gain >= GAIN and low > 0 and _above(judged, "act", seed)
-    if good >= SEEDS:
-        verdict = "supported"
-    else:
-        verdict = "not supported" if len(seeds) - good > ALL_SEEDS - SEEDS else "undecided"
-    flipped = [
-        f"{sum(_above(judged, row, seed) for seed in seeds_of(judged, row))} of "
-        f"{len(seeds_of(judged, row))} with {row.removeprefix('flip-')} % of the labels flipped"
-        for row in FLIPPED
-        if seeds_of(judged, row)
-    ]
-    survived = f" Seeds in which the judge stays above both floors: {', '.join(flipped)}."
-    return (
-        f"The critique stage gains at least {GAIN:.2f} over the base, with its interval above zero "
-        f"and the judge above both floors, in {good} of {len(seeds)} seeds: question 1 is "
-        f"{verdict} (asked were {SEEDS} of {ALL_SEEDS}). Gains are paired by pair, intervals "
-        f"resample tasks.{survived if flipped else ''}"
-    )
-
-
-def _exploration(
-    name: str, played: Sequence[Line], judged: Sequence[Line], measure: Measure, beside: str
-) -> Section:
+def _exploration(world: World) -> Section:
     """What comes of it where the format of the answers is taught before the critique stage."""
+    judged = world.judged
     cells, good = [], 0
     for seed in (seeds := seeds_of_both(judged, "format", "format+act")):
         before, after = (
-            fmean(_rights(judged, row, seed)["state"].values()) for row in ("format", "format+act")
+            fmean(rights(judged, row, seed).values()) for row in ("format", "format+act")
         )
-        gain, low, high = _gain(judged, "format+act", seed, ("format", seed))
-        above = _above(judged, "format+act", seed)
-        good += gain >= GAIN and low > 0 and above
+        found = gain_of(judged, "format+act", seed, ("format", seed))
+        good += found[0] >= GAIN and found[1] > 0 and above(judged, "format+act", seed)
         cells.append([
-            f"{seed}", f"{before:.3f}", f"{after:.3f}",
-            Value(f"{gain:+.3f}", f"[{low:+.3f}, {high:+.3f}]"), "yes" if above else "no",
+            f"{seed}", f"{100 * before:.1f}", f"{100 * after:.1f}", points(found),
+            "yes" if above(judged, "format+act", seed) else "no",
         ])  # fmt: skip
-    pairs = [pair for pair in EXPLORATION if seeds_of_both(played, *pair)]
     return Section(
-        f"{name}: an exploration",
+        f"{world.name}: an exploration",
         (
             "Not in the plan, and begun when it had shown that the base names neither candidate: "
             "the format of the answers is taught before the critique stage, and no label. The "
-            f"critique stage then gains at least {GAIN:.2f} over the model that it starts from, "
-            f"with its interval above zero and the judge above both floors, in {good} of "
-            f"{len(seeds)} seeds.",
+            f"critique stage then gains at least {100 * GAIN:.0f} points over the model that it "
+            "starts from, with its interval above zero and the judge above both floors, in "
+            f"{good} of {len(seeds)} seeds ({early(good, len(seeds))}, if it were question 1).",
         ),
         (
             Table(
-                "Accuracy on held-out pairs, both orders",
+                "Held-out pairs, both orders",
                 ("seed", "format", "format → ACT stage", "gain", "above both floors"),
                 cells,
             ),
-            _differences(pairs, played, measure, beside),
+            differences(world, world.pairs(EXPLORATION)),
         ),
     )
-
-
-def _offered(judged: Sequence[Line]) -> str:
-    """How far one gets who knows nothing but what the simulator admits."""
-    offered = [line["admissible"] for line in judged if line.get("judge") == "state"
-               and line["row"] == BASE]  # fmt: skip
-    share = fmean(offered)
-    return (
-        f"Of the alternatives {100 * share:.0f} % are admissible. Whoever could tell that, and "
-        f"tossed a coin for these pairs, would be right in {1 - share / 2:.3f}: what a judge "
-        "knows beyond that, its accuracy on these pairs says. Named freely: of the answers to "
-        "held-out prompts at the end of a critique stage, those that can be read, the share that "
-        "names the expert's action. Held-out tasks are new, most of their goals and rooms are not."
-    )
-
-
-def _so_far(played: Sequence[Line]) -> str:
-    seeds = min(len(seeds_of_both(played, *pair)) for pair in CLAIMS)
-    return "" if seeds >= ALL_SEEDS else f"; {seeds} of {ALL_SEEDS} seeds have been run so far"
-
-
-def _judges(rows: Iterable[str], judged: Sequence[Line]) -> Table:
-    cells = []
-    for row in rows:
-        for seed in seeds_of(judged, row):
-            right = _rights(judged, row, seed)
-            among = _rights([line for line in judged if line.get("admissible")], row, seed)
-            gain, low, high = _gain(judged, row, seed)
-            cells.append([
-                _title(row), "–" if seed is None else f"{seed}",
-                f"{fmean(right['state'].values()):.3f}", f"{fmean(right['no_state'].values()):.3f}",
-                _share(_texts(judged, row, seed)["right"]),
-                _share(_texts(judged, row, seed)["named"]),
-                _share(fmean(among["state"].values()) if among["state"] else None),
-                "–" if row == BASE else Value(f"{gain:+.3f}", f"[{low:+.3f}, {high:+.3f}]"),
-                "yes" if _above(judged, row, seed) else "no",
-            ])  # fmt: skip
-    return Table(
-        "Accuracy on held-out pairs, both orders",
-        ("row", "seed", "judge", "without the state", "texts alone", "named freely",
-         "judge, admissible alternatives", "gain over the base", "above both floors"),
-        cells,
-    )  # fmt: skip
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _gain(
-    judged: Sequence[Line],
-    row: str,
-    seed: int | None,
-    over: tuple[str, int | None] = (BASE, None),
-) -> tuple[float, float, float]:
-    """Of a row in one seed over another, with its interval."""
-    before = _rights(judged, *over)["state"]
-    after = _rights(judged, row, seed)["state"]
-    check_same(f"{row}, seed {seed}, was judged on other pairs", after, before)
-    changes = [after[pair] - before[pair] for pair in before]
-    mean, (low, high) = mean_interval(changes, [task for task, _ in before], least=-1)
-    return mean, low, high
-
-
-def _rights(
-    judged: Sequence[Line], row: str, seed: int | None
-) -> dict[str, dict[tuple[str, str], float]]:
-    """How right the judge was of each pair, by what it read."""
-    found: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
-    for line in judged:
-        if line["row"] == row and line["seed"] == seed and "pair" in line:
-            found[line["judge"]][line["task_id"], line["pair"]] = line["right"]
-    return found
-
-
-def _texts(judged: Sequence[Line], row: str, seed: int | None) -> Line:
-    return next(
-        line for line in judged
-        if (line["row"], line["seed"], line["judge"]) == (row, seed, "texts")
-    )  # fmt: skip
-
-
-def _above(judged: Sequence[Line], row: str, seed: int | None) -> bool:
-    return bool(_texts(judged, row, seed)["above_floors"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,233 @@
+"""What the rows are worth as agents: question 2, and differences of agents."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from act_train.reporting.published import paper
+from act_train.reporting.sections import Table
+from benchmarks.paper_table.judged import ALL_SEEDS, SEEDS
+from benchmarks.paper_table.naming import (
+    BASE,
+    column,
+    difference,
+    ordered,
+    published,
+    theirs,
+    title,
+)
+from benchmarks.paper_table.paired import (
+    Changes,
+    Line,
+    Measure,
+    by_task,
+    changes_of,
+    check_same,
+    crossed,
+    each_seed,
+    holm,
+    over_seeds,
+    percent,
+    points,
+    seeds_of,
+    seeds_of_both,
+    sign_flips,
+)
+from benchmarks.paper_table.worlds import WORLDS
+
+CLAIMS = (
+    ("act+il", "il"), ("act+il", "il+il"), ("act+il+rl", "il+rl"), ("act+il+rl", "il+rl+rl"),
+)  # fmt: skip
+"""Question 2 of the plan: each first row is to win more than the second."""
+OBJECTIVES = (
+    ("choice+il+rl", "act+il+rl"), ("dpo+il+rl", "act+il+rl"), ("no-reasoning+il+rl", "act+il+rl"),
+    ("world-model+il", "act+il"),
+)  # fmt: skip
+LABELS = (
+    ("act+il", "assumed+il"), ("act+il", "flip-10+il"), ("act+il", "flip-20+il"),
+    ("act+il", "flip-40+il"),
+)  # fmt: skip
+MULTI_TURN = (("act+il+env-rl", "il+env-rl"),)
+BESIDES = (
+    ("il", BASE), ("act", BASE), ("il+rl", "il"), ("il+rl+rl", "il"), ("act+il+rl", "act+il"),
+    ("act+il+rl", "il"), ("world-model+il", "il"), ("choice+il+rl", "il+rl"),
+    ("dpo+il+rl", "il+rl"), ("no-reasoning+il+rl", "il+rl"), ("il+env-rl", "il"),
+)  # fmt: skip
+"""Differences that the plan does not name; they were chosen when three seeds had been seen."""
+EXPLORATION = (("format+act+il", "format+il"), ("format+act+il", "act+il"))
+LEVEL = 0.05  # of p-values
+
+
+@dataclass(frozen=True)
+class World:
+    """The results of one world.
+
+    Attributes:
+        name: of the world.
+        lines: all of them.
+        played: those of tasks that were played.
+        judged: those of pairs that were judged.
+        rows: that are there, in order.
+        measure: what differences are of.
+        beside: the paper's benchmark that stands beside it.
+    """
+
+    name: str
+    lines: Sequence[Line]
+    played: Sequence[Line]
+    judged: Sequence[Line]
+    rows: Sequence[str]
+    measure: Measure
+    beside: str
+
+    @classmethod
+    def of(cls, name: str, lines: Sequence[Line]) -> World:
+        """From its lines."""
+        shown = WORLDS[name].shown
+        return cls(
+            name, lines, [line for line in lines if "won" in line],
+            [line for line in lines if "judge" in line], ordered({line["row"] for line in lines}),
+            shown[0][:2], next(benchmark for *_, benchmark in shown if benchmark),
+        )  # fmt: skip
+
+    def pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Those of which both rows were played in some seed."""
+        return [pair for pair in pairs if seeds_of_both(self.played, *pair)]
+
+    def changes(self, first: str, second: str) -> Changes:
+        """What the first row is above the second."""
+        return changes_of(self.played, first, second, self.measure)
+
+    def like_paper(self) -> Measure:
+        """What the paper measured there."""
+        return next(one[:2] for one in WORLDS[self.name].shown if one[2] == self.beside)
+
+    @property
+    def has_judges(self) -> bool:
+        return any(line["row"] == BASE for line in self.judged)
+
+
+def acting(world: World) -> Table:
+    shown = WORLDS[world.name].shown
+    cells = []
+    for row in world.rows:
+        beside = [str(theirs(row, name) or "–") for *_, name in shown if name]
+        ours = [_mean(world.played, row, (split, measure)) for split, measure, _ in shown]
+        cells.append([title(row), f"{len(seeds_of(world.played, row))}", *ours, *beside])
+    named = [paper().benchmarks[name].title for *_, name in shown if name]
+    tasks = ", ".join(
+        f"{len({line['task_id'] for line in world.played if line['split'] == split})} of {split}"
+        for split in WORLDS[world.name].splits
+    )
+    return Table(
+        f"Tasks won, or the score, of {tasks}",
+        ("row", "seeds", *(f"{split}, {measure}" for split, measure, _ in shown), *named),
+        cells,
+        groups=(("", 2), ("ours:", len(shown)), ("paper, Qwen3-8B:", len(named))),
+    )
+
+
+def _mean(played: Sequence[Line], row: str, measure: Measure) -> str:
+    found = {seed: by_task(played, row, measure, seed) for seed in seeds_of(played, row)}
+    if not any(found.values()):  # judged, and not played
+        return "–"
+    check_same(f"{row} was evaluated on other tasks", *found.values())
+    return percent(crossed(found, least=0.0))
+
+
+def known_to_both(world: World) -> list[tuple[str, str]]:
+    """Differences that the paper has as well; none where no row has won anything."""
+    if not any(line[world.like_paper()[1]] for line in world.played):
+        return []
+    told = world.pairs((*CLAIMS, *OBJECTIVES, *BESIDES))
+    return [pair for pair in told if published(*pair, world.beside) is not None]
+
+
+def agreement(world: World, first: str, second: str) -> str:
+    """Whether our interval holds the paper's difference and zero: agrees, differs or unsettled."""
+    there = published(first, second, world.beside)
+    assert there is not None
+    _, low, high = crossed(changes_of(world.played, first, second, world.like_paper()))
+    if not low <= there / 100 <= high:
+        return "differs"
+    return "unsettled" if low <= 0 <= high else "agrees"
+
+
+def agreements(world: World, pairs: Iterable[tuple[str, str]]) -> str:
+    """What our intervals say of the paper's differences, in words."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for pair in pairs:
+        mean, *_ = crossed(changes_of(world.played, *pair, world.like_paper()))
+        there = published(*pair, world.beside)
+        found[agreement(world, *pair)].append(
+            f"{difference(*pair)} ({100 * mean:+.1f}, there {there:+.1f})"
+        )
+    said = [
+        f"{words} {'; '.join(found[kind])}."
+        for kind, words in (
+            ("agrees", "The interval holds the paper's difference and not zero:"),
+            ("differs", "It does not hold the paper's difference:"),
+            ("unsettled", "It holds both, which settles nothing:"),
+        )
+        if found[kind]
+    ]
+    return " ".join(said)
+
+
+def verdicts(world: World, claims: Sequence[tuple[str, str]]) -> list[str]:
+    """``shown``, ``not shown`` or ``open``, of each claim."""
+    changes = [world.changes(*claim) for claim in claims]
+    found = []
+    for one, p in zip(changes, _corrected(changes), strict=True):
+        _, low, _ = crossed(one)
+        positive = sum(fmean(by_task.values()) > 0 for by_task in one.values())
+        whole = len(one) >= ALL_SEEDS
+        shown = whole and low > 0 and p < LEVEL and positive >= SEEDS
+        possible = not whole and positive + ALL_SEEDS - len(one) >= SEEDS
+        found.append("shown" if shown else "open" if possible else "not shown")
+    return found
+
+
+def _corrected(changes: Sequence[Changes]) -> list[float]:
+    return holm([sign_flips(over_seeds(one)) for one in changes])
+
+
+def claims_table(world: World, claims: Sequence[tuple[str, str]]) -> Table:
+    table = differences(world, claims)
+    if world.name != "houses":  # where the plan has a verdict
+        return table
+    corrected = _corrected([world.changes(*claim) for claim in claims])
+    cells = [
+        [*row, f"{p:.3f}", verdict]
+        for row, p, verdict in zip(table.rows, corrected, verdicts(world, claims), strict=True)
+    ]
+    return Table(table.caption, (*table.header, "p (Holm)", "verdict"), cells)
+
+
+def differences(world: World, pairs: Iterable[tuple[str, str]]) -> Table:
+    split, what = world.measure
+    alike = world.like_paper()[1] == what
+    cells = []
+    for first, second in pairs:
+        found = world.changes(first, second)
+        there = published(first, second, world.beside) if alike else None
+        cells.append([
+            difference(first, second), points(crossed(found)), each_seed(found),
+            "–" if there is None else f"{there:+.1f}",
+        ])  # fmt: skip
+    told = paper().benchmarks[world.beside].title, column(world.beside).measure
+    return Table(
+        f"Points: {what}, split {split}, paired by task and seed",
+        ("rows", "difference", "in each seed", f"paper: {', '.join(told)}"),
+        cells,
+    )
+
+
+def in_words(world: World, pairs: Iterable[tuple[str, str]]) -> str:
+    """Differences with their intervals."""
+    return "; ".join(
+        f"{difference(*pair)} {points(crossed(world.changes(*pair)))}" for pair in pairs
+    )

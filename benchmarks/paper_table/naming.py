@@ -1,0 +1,80 @@
+"""What the report calls the rows, what they are, and what the paper has of them."""
+
+from __future__ import annotations
+
+from act_train.reporting.published import Column, Number, Published, paper
+
+BASE = "prompt"  # the row of the model that all others start from
+TITLES = {
+    "prompt": "act-nano-base", "world-model+il": "world model → IL",
+    "assumed": "ACT stage, assumed labels", "assumed+il": "ACT → IL, assumed labels",
+    "flip-10": "ACT stage, 10 % flipped", "flip-10+il": "ACT → IL, 10 % flipped",
+    "flip-20": "ACT stage, 20 % flipped", "flip-20+il": "ACT → IL, 20 % flipped",
+    "flip-40": "ACT stage, 40 % flipped", "flip-40+il": "ACT → IL, 40 % flipped",
+    "il+env-rl": "IL → multi-turn RL", "act+il+env-rl": "ACT → IL → multi-turn RL",
+    "format": "format", "format+il": "format → IL", "format+act": "format → ACT stage",
+    "format+act+il": "format → ACT → IL",
+}  # fmt: skip
+"""Of rows that the paper does not have under these names, in the order of the report."""
+THEIRS = {"world-model+il": "early-experience"}  # its first half
+ARE = {
+    "prompt": "the model that all rows start from, as it is",
+    "act": "GRPO on which of two actions is better, the expert's or the base's own (critique)",
+    "il": "imitation of the experts' episodes",
+    "act+il": "the ACT stage, then imitation",
+    "il+il": "imitation twice: as many prompts as ACT → IL",
+    "il+rl": "imitation, then GRPO on single steps, rewarded for the expert's action (act-rl)",
+    "il+rl+rl": "the same with a second RL stage: as many prompts as full ACT",
+    "act+il+rl": "the ACT stage, imitation, RL",
+    "choice+il+rl": "full ACT, its first stage supervised training on which action is better",
+    "dpo+il+rl": "full ACT, its first stage DPO on the pairs",
+    "no-reasoning+il+rl": "full ACT, with no reasoning asked for; this model never writes any",
+    "world-model+il": "Early Experience without reflections: what the base's own actions led to",
+    "assumed": "the ACT stage where the expert's action is taken for the better one, unexecuted",
+    "flip-10": "the ACT stage with a tenth of the labels turned round; 20 and 40 % alike",
+    "il+env-rl": "imitation, then GRPO on whole episodes (env-rl); after ACT → IL alike",
+    "format": "the answer's format is taught, a die being the label; others go on from it",
+}
+"""What is trained, of rows whose name does not tell it."""
+
+
+def title(row: str) -> str:
+    """The name of a row in tables."""
+    return TITLES.get(row) or paper().methods[row]
+
+
+def difference(first: str, second: str) -> str:
+    """The name of what the first row is above the second."""
+    return f"{title(first)} less {title(second)}"
+
+
+def ordered(rows: set[str]) -> list[str]:
+    """Rows as the paper has them, then the others."""
+    return [row for row in dict.fromkeys((BASE, *paper().methods, *TITLES)) if row in rows]
+
+
+def theirs(row: str, benchmark: str) -> Number | None:
+    """What the paper has of a row."""
+    numbers = _table().rows.get(THEIRS.get(row, row))
+    return numbers[_table().columns.index(column(benchmark))] if numbers else None
+
+
+def published(first: str, second: str, benchmark: str) -> float | None:
+    """How far the first row is above the second in the paper, in points."""
+    one, other = theirs(first, benchmark), theirs(second, benchmark)
+    return float(one.mean) - float(other.mean) if one and other else None
+
+
+def column(benchmark: str) -> Column:
+    """The column of the paper's table about a benchmark."""
+    (found,) = [one for one in _table().columns if one.benchmark == benchmark]
+    return found
+
+
+def _table() -> Published:
+    """The paper's table of these rows: version 2, Qwen3-8B."""
+    (table,) = [
+        table for table in paper().of("Qwen3-8B")
+        if table.title.startswith("v2") and "webshop" in {c.benchmark for c in table.columns}
+    ]  # fmt: skip
+    return table
