@@ -57,10 +57,12 @@ from benchmarks.paper_table.judged import (
 from benchmarks.paper_table.naming import (
     ARE,
     BASE,
+    published,
     title,
 )
 from benchmarks.paper_table.paired import (
     Line,
+    crossed,
     percent,
     points,
     seeds_of,
@@ -179,7 +181,7 @@ def _answers(world: World) -> Iterator[str]:
             "Question 2, does ACT before imitation make a better agent than imitation alone, or of "
             f"as many prompts, and the same before RL: {word} ({_seeds(world, told)}). "
             f"{in_words(world, told)}. The first row of each has no fewer updates, and more "
-            "tokens."
+            f"tokens. {_reach(world, told)}"
         )
     for words, pairs in (
         ("Question 3, does the first stage's objective matter, without a verdict", OBJECTIVES),
@@ -202,6 +204,19 @@ def _answers(world: World) -> Iterator[str]:
             f"{kinds.count('unsettled')}, and leaves out the paper's in {len(other)}"
             + (f": {in_words(world, other)}." if other else ".")
         )
+
+
+def _reach(world: World, claims: Sequence[tuple[str, str]]) -> str:
+    """How far intervals reach, beside the paper's differences."""
+    bounds = [crossed(world.changes(*pair))[1:] for pair in claims]
+    halves = [50 * (high - low) for low, high in bounds]
+    there = [difference for pair in claims
+             if (difference := published(*pair, world.beside)) is not None]  # fmt: skip
+    return (
+        f"These intervals reach {min(halves):.0f} to {max(halves):.0f} points to either side, and "
+        f"the paper's differences are {min(there):+.1f} to {max(there):+.1f}: what is smaller than "
+        "an interval reaches could hardly be shown."
+    )
 
 
 def _seeds(world: World, pairs: Iterable[tuple[str, str]]) -> str:
