@@ -42,7 +42,7 @@ def test_check_says_what_holds(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("argv", "hint"),
     [
-        (["tasks", "toi"], "'toy'"),
+        (["tasks", "toi"], "'ACT/Toy-v0'"),
         (["tasks", "toy", "--split", "trian"], "'train'"),
         (["tasks", "toy", "--kind", "fetsh"], "'fetch'"),
         (["play", "toy", "--task", "fetch/900"], "'fetch/"),
