@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import signal
 from typing import TypeVar
 
 import pytest
@@ -18,6 +19,15 @@ from act_envs.scienceworld import jre
 
 Report = TypeVar("Report", pytest.CollectReport, pytest.TestReport)
 REQUIRED = os.environ.get("REFERENCE", "") not in ("", "0")
+
+
+def pytest_configure() -> None:
+    """Let tests interrupt what they start, also in a job that a shell runs in the background.
+
+    Such a job ignores SIGINT, and so would all that it starts.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
