@@ -107,10 +107,12 @@ class World:
 
     @property
     def has_judges(self) -> bool:
+        """Whether judges can be compared with the base."""
         return any(line["row"] == BASE for line in self.judged)
 
 
 def acting(world: World) -> Table:
+    """What every row wins, beside the paper's numbers."""
     shown = WORLDS[world.name].shown
     cells = []
     for row in world.rows:
@@ -196,6 +198,7 @@ def _corrected(changes: Sequence[Changes]) -> list[float]:
 
 
 def claims_table(world: World, claims: Sequence[tuple[str, str]]) -> Table:
+    """The differences of question 2, in the houses with their verdicts."""
     table = differences(world, claims)
     if world.name != "houses":  # where the plan has a verdict
         return table
@@ -208,6 +211,7 @@ def claims_table(world: World, claims: Sequence[tuple[str, str]]) -> Table:
 
 
 def differences(world: World, pairs: Iterable[tuple[str, str]]) -> Table:
+    """Differences of rows, of all seeds and of each; the paper's where it measured the same."""
     split, what = world.measure
     alike = world.like_paper()[1] == what
     cells = []
