@@ -158,6 +158,8 @@ def planned(
         if world.share != 1:
             whole = load(find(stage["config"]))["max_steps"]
             stage["max_steps"] = round(whole * world.share)
+        if stage["stage"] == "critique" and world.min_format_rate is not None:
+            stage["min_format_rate"] = world.min_format_rate
         if stage["stage"] == "env-rl":
             stage |= {"env": world.env, "env_kwargs": world.env_kwargs}
     if "assumed" in stages:

@@ -18,7 +18,7 @@ def hours(lines: Iterable[Line], records: Records) -> float:
     """Of all steps that these lines came of; where no CPU time was noted, by the clock."""
     steps: dict[str, Any] = {}
     for step, model in {(line["step"], line["model"]) for line in lines}:
-        steps |= {step: records.get(step, {})} | dict(_made(model, records))
+        steps |= {step: records.get(step, {})} | stages_of(model, records)
     return sum(one.get("cpu_seconds") or one.get("seconds", 0) for one in steps.values()) / 3600
 
 
@@ -52,7 +52,7 @@ def _cells(
 ) -> Iterator[list[str]]:
     for row in rows:
         models = sorted({line["model"] for line in lines if line["row"] == row})
-        of_seeds = [made for model in models if (made := [*dict(_made(model, records)).values()])]
+        of_seeds = [made for model in models if (made := [*stages_of(model, records).values()])]
         if not of_seeds:  # a model that no stage made
             continue
         first = [one["options"] for one in of_seeds[0]]  # the same in all seeds
@@ -73,7 +73,7 @@ def made_by(lines: Iterable[Line], records: Records) -> str:
     """Which processor computed which seeds, as far as that was noted."""
     found: dict[str, set[int]] = defaultdict(set)
     for seed, step, model in {(line["seed"], line["step"], line["model"]) for line in lines}:
-        for record in (records.get(step, {}), *dict(_made(model, records)).values()):
+        for record in (records.get(step, {}), *stages_of(model, records).values()):
             if seed is not None and (processor := _processor(record)):
                 found[processor].add(seed)
     return "; ".join(
@@ -82,11 +82,13 @@ def made_by(lines: Iterable[Line], records: Records) -> str:
     )
 
 
-def _made(model: str, records: Records) -> Iterator[tuple[str, Any]]:
-    """The stages that made a model, the last one first."""
+def stages_of(model: str, records: Records) -> dict[str, Any]:
+    """The records of the stages that made a model, the last one first."""
+    found = {}
     while model in records:
-        yield model, records[model]
+        found[model] = records[model]
         model = records[model]["inputs"]["model"]
+    return found
 
 
 def _processor(record: Any) -> str:

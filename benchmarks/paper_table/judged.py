@@ -6,7 +6,7 @@ of the same model without the state, and that of a classifier of the two texts a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -77,27 +77,16 @@ def flips(judged: Sequence[Line]) -> str:
     return "; ".join(told)
 
 
-def judges(
-    name: str, rows: Sequence[str], judged: Sequence[Line], records: Mapping[str, Any]
-) -> Section:
+def judges(name: str, rows: Sequence[str], judged: Sequence[Line]) -> Section:
     """What a world's judges came to."""
-    words, tables = [_offered(judged)], [_rows(rows, judged)]
+    tables = [_rows(rows, judged)]
     for pairs, caption in (
         (PLANNED, "Differences of judges, of questions 1 and 4"),
         (BESIDES, "Differences of judges that the plan does not name, for description"),
     ):
         if told := [pair for pair in pairs if seeds_of_both(judged, *pair)]:
             tables.append(_differences(caption, told, judged))
-    if free := [*_free(rows, judged, records)]:
-        words.append(
-            "Free answers are what a critique stage says at its end, to held-out prompts in both "
-            "orders: those that name one of the two actions, and among these, those that name the "
-            "expert's (for assumed labels, of pairs of their own). What a model says and what it "
-            "finds likelier, which is what a judge goes by, need not agree."
-        )
-        header = ("row", "seed", "names one", "of these, the expert's")
-        tables.append(Table("Free answers, in percent", header, free))
-    return Section(f"{name}: to judge", tuple(words), tuple(tables))
+    return Section(f"{name}: to judge", (_offered(judged),), tuple(tables))
 
 
 def by_seed(name: str, rows: Iterable[str], judged: Sequence[Line]) -> Section:
@@ -255,21 +244,6 @@ def _differences(words: str, pairs: Iterable[tuple[str, str]], judged: Sequence[
         found = changes_of(judged, first, second)
         cells.append([difference(first, second), points(of_pairs(found)), each_seed(found)])
     return Table(words, ("rows", "points", "in each seed"), cells)
-
-
-def _free(
-    rows: Iterable[str], judged: Sequence[Line], records: Mapping[str, Any]
-) -> Iterator[list[str]]:
-    for row in rows:
-        models = {line["seed"]: line["model"] for line in judged if line["row"] == row}
-        for seed, model in sorted(models.items(), key=str):
-            told = records.get(model, {}).get("metrics", {})
-            if "after_judge/names_candidate" in told:
-                expert = told.get("after_judge/expert_share_of_named")
-                yield [
-                    title(row), f"{seed}", f"{100 * told['after_judge/names_candidate']:.0f}",
-                    "–" if expert is None else f"{100 * expert:.0f}",
-                ]  # fmt: skip
 
 
 def _mean(found: Mapping[Any, float]) -> str:

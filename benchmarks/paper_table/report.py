@@ -69,6 +69,7 @@ from benchmarks.paper_table.paired import (
     seeds_of_both,
 )
 from benchmarks.paper_table.results import RESULTS, read_json, read_lines
+from benchmarks.paper_table.spoken import spoken
 from benchmarks.paper_table.worlds import EXPLORED, UNJUDGED, WORLDS
 
 CAP = 30  # core-hours of all worlds
@@ -284,7 +285,8 @@ def _sections(world: World, records: Records) -> Iterator[Section]:
     if known := known_to_both(world):
         yield Section(f"{world.name}: beside the paper", (agreements(world, known),), ())
     if world.has_judges:
-        yield judges(world.name, _able(world), world.judged, records)
+        yield judges(world.name, _able(world), world.judged)
+    yield from spoken(world.name, world.lines, records)
     if world.pairs(EXPLORATION):
         yield _exploration(world)
 

@@ -36,6 +36,7 @@ class World:
         share: of the steps of each recipe that is trained.
         judged: on how many of the held-out pairs; None: all; 0 where rows are not judged, for the
             base has read all tasks of the split train.
+        min_format_rate: below which critique is refused; as in its recipe if None.
     """
 
     env: str
@@ -50,6 +51,7 @@ class World:
     max_length: int = 1024
     share: float = 1.0
     judged: int | None = None
+    min_format_rate: float | None = None
 
     def played(self) -> list[dict[str, Any]]:
         """How a row is evaluated by play, as a pipeline takes it."""
@@ -91,6 +93,6 @@ WORLDS: Mapping[str, World] = {
     ),
     "scienceworld": World(
         "ACT/ScienceWorld-v0", 400, 800, {"test": 60}, 30, (("test", "score", "scienceworld"),),
-        max_length=2048, judged=0,
+        max_length=2048, judged=0, min_format_rate=0.0,  # the base keeps it in 0.5 % of its answers
     ),
 }  # fmt: skip

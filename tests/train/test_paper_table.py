@@ -80,6 +80,8 @@ def test_elsewhere_some_rows_are_run_with_the_stages_that_they_need(
     assert pairs == {"alfworld": {None}, "webshop": {300}, "scienceworld": set()}[world]
     lengths = {one.options["max_length"] for one in found if one.stage == "imitate"}
     assert lengths == {WORLDS[world].max_length}
+    (kept,) = {one.options.get("min_format_rate") for one in found if one.stage == "critique"}
+    assert (kept == 0) == (world == "scienceworld")  # where the base hardly ever keeps the format
 
 
 def test_rows_can_be_chosen(tmp_path: Path) -> None:
@@ -368,17 +370,29 @@ def test_judges_stand_beside_what_the_texts_of_each_pair_give_away() -> None:
     for line in lines:
         if line["row"] == "prompt" and line.get("judge") == "state":
             line["texts"] = 1.0 if int(line["pair"]) < 6 else 0.0
-    options = {"max_steps": 1, "per_device_train_batch_size": 8}
-    made = {"stage": "critique", "inputs": {"model": ""}, "options": options}
-    freely = {"after_judge/names_candidate": 0.5, "after_judge/expert_share_of_named": 0.75}
-    text = report({"houses": lines}, {"act": {**made, "metrics": freely}})
-    text = text.replace("\\", "")
+    text = report({"houses": lines}, {}).replace("\\", "")
     assert "alone, which is right in 60.0 [" in text
     assert ", and 100.0 [" in text  # of four pairs with an admissible alternative
     (row,) = [line for line in text.splitlines() if line.startswith("| ACT stage | 75.0 [")]
     assert "| 100.0, 50.0 | 50.0 [" in row
     assert "| +15.0 [" in row
-    assert "| ACT stage | 1 | 50 | 75 |" in text
+
+
+def test_the_critique_stage_of_any_row_is_told() -> None:
+    sizes = {"max_steps": 1, "per_device_train_batch_size": 8}
+    said = {
+        "before_rewards/format_failure/mean": 0.995, "before_frac_reward_zero_std": 0.96,
+        "after_rewards/format_failure/mean": 0.0, "after_frac_reward_zero_std": 0.5,
+        "after_judge/names_candidate": 0.5, "after_judge/expert_share_of_named": 0.75,
+    }  # fmt: skip
+    records = {
+        "of-act": {"stage": "critique", "title": "act", "inputs": {"model": ""},
+                   "options": {**sizes, "seed": 1}, "metrics": said},
+        "act+il": {"stage": "imitate", "title": "act-il", "inputs": {"model": "of-act"},
+                   "options": {**sizes, "seed": 1}, "metrics": {}},
+    }  # fmt: skip
+    text = report({"scienceworld": lines_of("act+il", 1, 1, 0.5)}, records)
+    assert "| ACT stage | 1 | 0.5 → 100 | 96 → 50 | – → 50 | – → 75 |" in text
 
 
 def test_results_of_other_pairs_or_tasks_are_not_compared() -> None:
