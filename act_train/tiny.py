@@ -38,13 +38,18 @@ def run(arguments: TinyArguments) -> dict[str, Any]:
     """
     check_seed(arguments.seed)
     folder = Path(arguments.out)
-    folder.mkdir(parents=True, exist_ok=True)
-    if strange := sorted({path.name for path in folder.iterdir()} - _SAVED):
+    if folder.exists():
+        folder.mkdir(exist_ok=True)  # refuses a file
+        held = {path.name for path in folder.iterdir()}
+    else:  # made when the texts have been read
+        held = set[str]()
+    if strange := sorted(held - _SAVED):
         raise RecipeError(
             f"{folder} holds {strange[0]}, which is nothing that act-train tiny saves, and another "
             "model's weights would be lost. Choose another folder with --out."
         )
     texts = [text for source in arguments.texts for text in _texts(source)]
+    folder.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer(texts, arguments.vocabulary)
     model = make_model(
         tokenizer, hidden=arguments.hidden, layers=arguments.layers, seed=arguments.seed

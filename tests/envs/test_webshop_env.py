@@ -131,6 +131,9 @@ def test_generated_files_are_played_compiled_or_not(
     assert main(["compile", "webshop", "--data-dir", str(tmp_path)]) == 0
     envs.append(make("ACT/WebShop-v0", data_dir=tmp_path))
     assert "products with 0 human" in capsys.readouterr().out
+    copied = ["--from", str(tmp_path), "--data-dir", str(tmp_path / "2")]
+    assert main(["download", "webshop", *copied]) == 0
+    envs.append(make("ACT/WebShop-v0", data_dir=tmp_path / "2"))
     shops = [env._simulator._engine.shop for env in envs]  # pyright: ignore
     assert shops[1] is not shops[2]
     assert len({shop.digest for shop in shops}) == 1
@@ -140,7 +143,7 @@ def test_generated_files_are_played_compiled_or_not(
         while (action := env.expert_action()) is not None:
             shown.append(env.step(action))
         played.append((shown, env.state_hash()))
-    assert played[0] == played[1] == played[2]
+    assert played[0] == played[1] == played[2] == played[3]
     snapshot = envs[0].snapshot()
     assert envs[2].restore(snapshot)[1]["won"]
 

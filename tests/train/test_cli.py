@@ -106,6 +106,8 @@ def test_files_that_cannot_be_read_or_written(
     assert "file is a file, and a folder is needed." in error_of([*make, str(file)], capsys)
     assert "holds a.jsonl, which is nothing that" in error_of([*make, str(tmp_path)], capsys)
     assert (tmp_path / "a.jsonl").stat().st_size
+    assert main(["tiny", "--texts", str(tmp_path / "none"), "--out", str(tmp_path / "new")]) == 2
+    assert not (tmp_path / "new").exists()
 
     def refuse(*_: object) -> None:
         raise OSError(error, os.strerror(error))
