@@ -78,7 +78,7 @@ def advice(setting: Setting, gpu: Gpu) -> str:
     """What a setting that does not fit needs, and what makes it fit."""
     need, tried = setting.memory().peak, setting
     said = (
-        f"{need / 1e9:.0f} GB are needed on each {gpu.unit}, and {gpu.name} has "
+        f"{need / 1e9:.0f} GB are needed {gpu.each}, and {gpu.name} has "
         f"{gpu.memory / 1e9:.0f}, of which {HEADROOM:.0%} must stay free."
     )
     done: list[str] = []

@@ -37,6 +37,11 @@ class Gpu:
         """What one process has of it, in words."""
         return "core" if self.name == "cpu" else "GPU"
 
+    @property
+    def each(self) -> str:
+        """Where a process finds its memory: cores have none of their own."""
+        return "for each process" if self.name == "cpu" else "on each GPU"
+
 
 def _own_memory() -> float:
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

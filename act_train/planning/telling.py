@@ -90,8 +90,7 @@ def _batches(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def _memory(plan: Plan, memory: Memory) -> Iterator[tuple[str, str]]:
-    room = f"{_gb(memory.peak)} of {_gb(plan.gpu.memory)} on each {plan.gpu.unit} at the peak"
-    yield "memory", room
+    yield "memory", f"{_gb(memory.peak)} of {_gb(plan.gpu.memory)} {plan.gpu.each} at the peak"
     held = {
         "weights": memory.weights,
         "gradients": memory.gradients,
