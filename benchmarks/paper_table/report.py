@@ -264,13 +264,18 @@ def _sections(world: World, records: Records) -> Iterator[Section]:
     yield Section(f"{world.name}: to act", (), (acting(world),))
     claimed = world.pairs(CLAIMS)
     if claimed:
+        still = (
+            "Open is one that may still be, when all seeds are run. "
+            if "open" in verdicts(world, claimed)
+            else ""
+        )
         yield Section(
             f"{world.name}: does ACT before imitation make a better agent?",
             (
                 "Shown is a difference whose interval lies above zero, with a corrected p below "
                 f"{LEVEL}, and above zero in at least {SEEDS} of {ALL_SEEDS} seeds; question 2 is "
-                "supported where all four are shown. Open is one that may still be, when all seeds "
-                "are run. What is not shown is not for that reason none.",
+                f"supported where all four are shown. {still}What is not shown is not for that "
+                "reason none.",
             )
             if world.name == "houses"
             else (),
