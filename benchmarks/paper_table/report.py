@@ -69,7 +69,7 @@ from benchmarks.paper_table.paired import (
     seeds_of_both,
 )
 from benchmarks.paper_table.results import RESULTS, read_json, read_lines
-from benchmarks.paper_table.spoken import spoken
+from benchmarks.paper_table.spoken import matched, spoken
 from benchmarks.paper_table.worlds import EXPLORED, UNJUDGED, WORLDS
 
 CAP = 30  # core-hours of all worlds
@@ -287,6 +287,7 @@ def _sections(world: World, records: Records) -> Iterator[Section]:
     ):
         if told := world.pairs(pairs):
             yield Section(f"{world.name}: {words}", (), (differences(world, told),))
+    yield from matched(world.name, world.rows, world.lines, records)
     if known := known_to_both(world):
         yield Section(f"{world.name}: beside the paper", (agreements(world, known),), ())
     if world.has_judges:

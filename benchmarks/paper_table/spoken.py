@@ -1,8 +1,9 @@
-"""What a critique stage says when it is asked and writes freely, before it is trained and after."""
+"""What stages of GRPO write when they are asked about held-out tasks, before training and after."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
 from act_train.reporting.sections import Section, Table
@@ -10,8 +11,65 @@ from benchmarks.paper_table.costs import Records, stages_of
 from benchmarks.paper_table.naming import title
 from benchmarks.paper_table.paired import Line
 
+_EXPERT = "rewards/expert_match/mean"
 TITLES = {"no-reasoning": "ACT stage, no reasoning", "format-act": "format → ACT stage"}
 """Of stages that are not called as a row is."""
+
+
+def matched(
+    name: str, rows: Iterable[str], lines: Sequence[Line], records: Records
+) -> Iterator[Section]:
+    """A table of what RL on single steps came to in the steps that it was not trained on."""
+    stages = {
+        row: found
+        for row in rows
+        if (found := sorted(_last_of(row, lines, records), key=lambda one: one["options"]["seed"]))
+    }
+    if stages:
+        rewards = next(iter(stages.values()))[0]["options"]
+        yield Section(
+            f"{name}: what RL on single steps teaches",
+            (
+                "In percent of the answers, eight to each step of some held-out tasks, of the "
+                "model that the last RL stage of a row starts from and of the one that it ends "
+                "with: those that are the expert's action (rewarded by "
+                f"{rewards['reward_accuracy']:g}), and those that are another one that the "
+                f"simulator admits ({rewards['reward_admissible']:g}); means over seeds. What this "
+                "is worth in play stands above.",
+            ),
+            (
+                Table(
+                    "Before the first step → after the last",
+                    ("row", "seeds", "the expert's action", "change in each seed",
+                     "another admissible one", "groups with one reward"),
+                    [_means(row, found) for row, found in stages.items()],
+                ),
+            ),
+        )  # fmt: skip
+
+
+def _last_of(row: str, lines: Sequence[Line], records: Records) -> Iterator[Any]:
+    for model in {line["model"] for line in lines if line["row"] == row}:
+        if (made := records.get(model)) and made["stage"] == "act-rl":
+            yield made
+
+
+def _means(row: str, found: Sequence[Any]) -> list[str]:
+    def of(name: str) -> tuple[list[float], list[float]]:
+        before, after = (
+            [100 * one["metrics"][f"{when}_{name}"] for one in found]
+            for when in ("before", "after")
+        )
+        return before, after
+
+    def both(name: str) -> str:
+        return " → ".join(f"{fmean(values):.1f}" for values in of(name))
+
+    changes = [after - before for before, after in zip(*of(_EXPERT), strict=True)]
+    return [
+        title(row), f"{len(found)}", both(_EXPERT), ", ".join(f"{one:+.0f}" for one in changes),
+        both("rewards/admissible_other/mean"), both("frac_reward_zero_std"),
+    ]  # fmt: skip
 
 
 def spoken(name: str, lines: Sequence[Line], records: Records) -> Iterator[Section]:

@@ -392,7 +392,34 @@ def test_the_critique_stage_of_any_row_is_told() -> None:
                    "options": {**sizes, "seed": 1}, "metrics": {}},
     }  # fmt: skip
     text = report({"scienceworld": lines_of("act+il", 1, 1, 0.5)}, records)
+    assert "what RL on single steps teaches" not in text
     assert "| ACT stage | 1 | 0.5 → 100 | 96 → 50 | – → 50 | – → 75 |" in text
+
+
+def test_what_rl_on_single_steps_teaches_is_told_over_seeds() -> None:
+    lines, records = [], {}
+    for seed, after in ((1, 0.5), (0, 0.7)):
+        lines += [{**line, "model": f"rl-{seed}"} for line in lines_of("il+rl", seed, 1, 0.5)]
+        options = {
+            "max_steps": 1, "per_device_train_batch_size": 8, "seed": seed,
+            "reward_accuracy": 1.0, "reward_admissible": 0.1,
+        }  # fmt: skip
+        metrics = {
+            f"{when}_{name}": value
+            for when, match in (("before", 0.4), ("after", after))
+            for name, value in (
+                ("rewards/expert_match/mean", match), ("rewards/admissible_other/mean", 0.25),
+                ("frac_reward_zero_std", match),
+            )
+        }  # fmt: skip
+        records[f"rl-{seed}"] = {
+            "stage": "act-rl", "title": "il-rl", "inputs": {"model": ""}, "options": options,
+            "metrics": metrics,
+        }  # fmt: skip
+    text = report({"scienceworld": lines}, records)
+    assert "(rewarded by 1), and those that are another one" in text
+    told = "| IL → RL | 2 | 40.0 → 60.0 | +30, +10 | 25.0 → 25.0 | 40.0 → 60.0 |"
+    assert told in text
 
 
 def test_results_of_other_pairs_or_tasks_are_not_compared() -> None:
