@@ -141,11 +141,18 @@ def _mean(played: Sequence[Line], row: str, measure: Measure) -> str:
 
 
 def known_to_both(world: World) -> list[tuple[str, str]]:
-    """Differences that the paper has as well; none where no row has won anything."""
+    """Differences that the paper has as well; none where no row has won anything.
+
+    With one training of each, an interval would speak of these two models alone.
+    """
     if not any(line[world.like_paper()[1]] for line in world.played):
         return []
-    told = world.pairs((*CLAIMS, *OBJECTIVES, *BESIDES))
-    return [pair for pair in told if published(*pair, world.beside) is not None]
+    return [
+        pair
+        for pair in world.pairs((*CLAIMS, *OBJECTIVES, *BESIDES))
+        if published(*pair, world.beside) is not None
+        and len(seeds_of_both(world.played, *pair)) > 1
+    ]
 
 
 def agreement(world: World, first: str, second: str) -> str:

@@ -28,9 +28,7 @@ from benchmarks.paper_table.paired import (
 
 GAIN, SEEDS, ALL_SEEDS = 0.10, 4, 5  # question 1: how much, and in how many seeds of how many
 FLIPPED = ("flip-10", "flip-20", "flip-40")
-PLANNED = (
-    ("act", BASE), ("act", "assumed"), ("act", "flip-10"), ("act", "flip-20"), ("act", "flip-40"),
-)  # fmt: skip
+JUDGED_LABELS = tuple(("act", other) for other in ("assumed", *FLIPPED))
 BESIDES = (
     ("il", BASE), ("act", "il"), ("act+il", "il"), ("act+il+rl", "il+rl"),
     ("choice+il+rl", "il+rl"), ("choice+il+rl", "act+il+rl"), ("dpo+il+rl", "act+il+rl"),
@@ -43,11 +41,21 @@ Pairs = dict[tuple[str, str], float]  # by task and pair
 
 @dataclass(frozen=True)
 class Verdict:
-    """Of question 1: whether it is answered yes, and in how many seeds."""
+    """Of question 1.
+
+    Attributes:
+        word: whether it is answered yes.
+        seeds: that were run.
+        gained: of these, those with the gain that was asked for.
+        above: those with a judge above both floors.
+        good: those with both.
+    """
 
     word: str
-    good: int
     seeds: int
+    gained: int
+    above: int
+    good: int
 
 
 def early(good: int, seeds: int) -> str:
@@ -59,11 +67,15 @@ def early(good: int, seeds: int) -> str:
 
 def question(judged: Sequence[Line]) -> Verdict:
     """Whether the ACT stage makes a better judge, as the plan asks."""
-    seeds, good = seeds_of(judged, "act"), 0
-    for seed in seeds:
+    found = []
+    for seed in seeds_of(judged, "act"):
         gain, low, _ = gain_of(judged, "act", seed)
-        good += gain >= GAIN and low > 0 and above(judged, "act", seed)
-    return Verdict(early(good, len(seeds)), good, len(seeds))
+        found.append((gain >= GAIN and low > 0, above(judged, "act", seed)))
+    good = sum(gained and over for gained, over in found)
+    return Verdict(
+        early(good, len(found)), len(found), sum(gained for gained, _ in found),
+        sum(over for _, over in found), good,
+    )  # fmt: skip
 
 
 def flips(judged: Sequence[Line]) -> str:
@@ -74,14 +86,26 @@ def flips(judged: Sequence[Line]) -> str:
             good = sum(above(judged, row, seed) for seed in seeds)
             share = row.removeprefix("flip-")
             told.append(f"{share} %: {good} of {len(seeds)} ({early(good, len(seeds))})")
+    if told and (seeds := seeds_of(judged, "act")):
+        good = sum(above(judged, "act", seed) for seed in seeds)
+        told.append(f"with no label flipped: {good} of {len(seeds)}")
     return "; ".join(told)
+
+
+def judges_in_words(judged: Sequence[Line], pairs: Iterable[tuple[str, str]]) -> str:
+    """Differences of judges, those of which both rows were judged."""
+    return "; ".join(
+        f"{difference(*pair)} {points(of_pairs(changes_of(judged, *pair)))}"
+        for pair in pairs
+        if seeds_of_both(judged, *pair)
+    )
 
 
 def judges(name: str, rows: Sequence[str], judged: Sequence[Line]) -> Section:
     """What a world's judges came to."""
     tables = [_rows(rows, judged)]
     for pairs, caption in (
-        (PLANNED, "Differences of judges, of questions 1 and 4"),
+        ((("act", BASE), *JUDGED_LABELS), "Differences of judges, of questions 1 and 4"),
         (BESIDES, "Differences of judges that the plan does not name, for description"),
     ):
         if told := [pair for pair in pairs if seeds_of_both(judged, *pair)]:
@@ -192,7 +216,9 @@ def _offered(judged: Sequence[Line]) -> str:
     offered = [line["admissible"] for line in judged if line["judge"] == "state"
                and line["row"] == BASE]  # fmt: skip
     share = fmean(offered)
-    (whole,) = {line["right"] for line in judged if line["judge"] == "texts"}
+    whole = next(
+        line["right"] for line in judged if line["judge"] == "texts" and line["row"] == BASE
+    )
     said = "–"
     if alone := texts(judged):
         said = percent(of_pairs({None: alone}, least=0.0))
@@ -206,8 +232,12 @@ def _offered(judged: Sequence[Line]) -> str:
         "orders; intervals draw seeds and tasks. The floors: the same judge without the state, "
         f"and a classifier of the two texts alone, which is right in {said}. Of the alternatives "
         f"{100 * share:.0f} % are admissible: whoever knew which, and tossed a coin for these, "
-        f"would be right in {100 - 50 * share:.1f}. So the accuracy on pairs with an admissible "
-        "alternative stands beside."
+        f"would be right in {100 - 50 * share:.1f}."
+        + (
+            " So the accuracy on pairs with an admissible alternative stands beside."
+            if share
+            else ""
+        )
     )
 
 

@@ -115,7 +115,7 @@ def crossed(
 def points(found: tuple[float, float, float]) -> str:
     """A difference and its interval, in percentage points."""
     mean, low, high = found
-    return f"{100 * mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{_signed(mean)} [{_signed(low)}, {_signed(high)}]"
 
 
 def percent(found: tuple[float, float, float]) -> str:
@@ -125,8 +125,12 @@ def percent(found: tuple[float, float, float]) -> str:
 
 
 def each_seed(changes: Changes) -> str:
-    """The mean difference of every seed, in whole points."""
-    return ", ".join(f"{round(100 * fmean(one.values())):+d}" for one in changes.values())
+    """The mean difference of every seed, in points."""
+    return ", ".join(_signed(fmean(one.values())) for one in changes.values())
+
+
+def _signed(share: float) -> str:
+    return f"{round(100 * share, 1) + 0.0:+.1f}"  # -0.0 is none
 
 
 def sign_flips(changes: Sequence[float]) -> float:

@@ -42,6 +42,7 @@ from benchmarks.paper_table.costs import Records, costs, hours, made_by
 from benchmarks.paper_table.judged import (
     ALL_SEEDS,
     GAIN,
+    JUDGED_LABELS,
     SEEDS,
     above,
     by_seed,
@@ -49,6 +50,7 @@ from benchmarks.paper_table.judged import (
     flips,
     gain_of,
     judges,
+    judges_in_words,
     of_pairs,
     question,
     rights,
@@ -74,7 +76,7 @@ from benchmarks.paper_table.worlds import EXPLORED, UNJUDGED, WORLDS
 
 CAP = 30  # core-hours of all worlds
 LIMITS = (
-    "What a model of this size cannot tell: whether reasoning about actions helps, for it writes "
+    "What this base cannot tell: whether reasoning about actions helps, for it writes "
     "none (the row without reasoning differs in the wording of its prompts alone); how a model "
     "acts that writes freely, for it chooses among the admissible actions; and what ACT does for a "
     "model that has never seen such a world, for it was pre-trained on experts' play in worlds "
@@ -155,8 +157,10 @@ def _short(worlds: Sequence[World]) -> Iterator[str]:
         if world.name == "houses":
             yield from _answers(world)
         elif told := world.pairs(CLAIMS):
-            said = in_words(world, told)
-            yield f"In {world.name}, without a verdict ({_seeds(world, told)}): {said}."
+            seeds = _seeds(world, told)
+            if seeds.startswith("1 of"):
+                seeds += ", so that brackets draw tasks alone and say nothing of other trainings"
+            yield f"In {world.name}, without a verdict ({seeds}): {in_words(world, told)}."
 
 
 def _answers(world: World) -> Iterator[str]:
@@ -168,10 +172,10 @@ def _answers(world: World) -> Iterator[str]:
             if seeds_of(world.judged, row)
         )
         yield (
-            f"Question 1, does the ACT stage make a better judge: {found.word}. In {found.good} of "
-            f"{found.seeds} seeds it gains {100 * GAIN:.0f} points over the base, with an interval "
-            f"above zero, and is above both floors; asked were {SEEDS} of {ALL_SEEDS}. Right in: "
-            f"{means}."
+            f"Question 1, does the ACT stage make a better judge: {found.word}. Of {found.seeds} "
+            f"seeds it gains {100 * GAIN:.0f} points over the base, with an interval above zero, "
+            f"in {found.gained}, is above both floors in {found.above}, and does both in "
+            f"{found.good}; asked were {SEEDS} of {ALL_SEEDS}. Right in: {means}."
         )
     if told := world.pairs(CLAIMS):
         found = verdicts(world, told)
@@ -184,13 +188,14 @@ def _answers(world: World) -> Iterator[str]:
             f"{in_words(world, told)}. The first row of each has no fewer updates, and more "
             f"tokens. {_reach(world, told)}"
         )
-    for words, pairs in (
-        ("Question 3, does the first stage's objective matter, without a verdict", OBJECTIVES),
-        ("Question 4, do better labels matter, without a verdict", LABELS),
-        ("Question 4, does ACT help before multi-turn RL, without a verdict", MULTI_TURN),
+    for words, pairs, of_judges in (
+        ("Question 3, does the first stage's objective matter, without a verdict", OBJECTIVES, ()),
+        ("Question 4, do better labels matter, without a verdict", LABELS, JUDGED_LABELS),
+        ("Question 4, does ACT help before multi-turn RL, without a verdict", MULTI_TURN, ()),
     ):
         if told := world.pairs(pairs):
-            yield f"{words}: {in_words(world, told)}."
+            also = judges_in_words(world.judged, of_judges)
+            yield f"{words}: {in_words(world, told)}{f'; as judges, {also}' if also else ''}."
     if said := flips(world.judged):
         yield (
             "Question 4, does the judge survive flipped labels: seeds above both floors, of which "
@@ -213,10 +218,16 @@ def _reach(world: World, claims: Sequence[tuple[str, str]]) -> str:
     halves = [50 * (high - low) for low, high in bounds]
     there = [difference for pair in claims
              if (difference := published(*pair, world.beside)) is not None]  # fmt: skip
+    small = sum(
+        abs(difference) < half
+        for pair, half in zip(claims, halves, strict=True)
+        if (difference := published(*pair, world.beside)) is not None
+    )
     return (
-        f"These intervals reach {min(halves):.0f} to {max(halves):.0f} points to either side, and "
-        f"the paper's differences are {min(there):+.1f} to {max(there):+.1f}: what is smaller than "
-        "an interval reaches could hardly be shown."
+        f"These intervals reach {min(halves):.1f} to {max(halves):.1f} points to either side; the "
+        f"paper's differences are {min(there):+.1f} to {max(there):+.1f}, and {small} of "
+        f"{len(there)} are smaller than the interval reaches: had they been true here, this would "
+        "hardly have shown them."
     )
 
 

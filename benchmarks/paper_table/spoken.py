@@ -30,12 +30,15 @@ def matched(
         yield Section(
             f"{name}: what RL on single steps teaches",
             (
-                "In percent of the answers, eight to each step of some held-out tasks, of the "
-                "model that the last RL stage of a row starts from and of the one that it ends "
-                "with: those that are the expert's action (rewarded by "
-                f"{rewards['reward_accuracy']:g}), and those that are another one that the "
-                f"simulator admits ({rewards['reward_admissible']:g}); means over seeds. What this "
-                "is worth in play stands above.",
+                f"In percent of the answers, eight to each of {rewards['gate_prompts']} states of "
+                "held-out tasks, the same in all seeds, at which the base had proposed a worse "
+                "action than the expert's; of the model that the last RL stage of a row starts "
+                "from and of the one that it ends with. Counted are those that are the expert's "
+                f"action (rewarded by {rewards['reward_accuracy']:g}), those that are another one "
+                f"that the simulator admits ({rewards['reward_admissible']:g}), and groups of "
+                "eight that have one reward, of which nothing is learnt; means over seeds. Answers "
+                "are sampled at temperature 1, so that a single seed's change of two or three "
+                "points is within their noise; in play the likeliest action is taken.",
             ),
             (
                 Table(
@@ -67,7 +70,7 @@ def _means(row: str, found: Sequence[Any]) -> list[str]:
 
     changes = [after - before for before, after in zip(*of(_EXPERT), strict=True)]
     return [
-        title(row), f"{len(found)}", both(_EXPERT), ", ".join(f"{one:+.0f}" for one in changes),
+        title(row), f"{len(found)}", both(_EXPERT), ", ".join(f"{one:+.1f}" for one in changes),
         both("rewards/admissible_other/mean"), both("frac_reward_zero_std"),
     ]  # fmt: skip
 
@@ -75,21 +78,25 @@ def _means(row: str, found: Sequence[Any]) -> list[str]:
 def spoken(name: str, lines: Sequence[Line], records: Records) -> Iterator[Section]:
     """A table of all critique stages of a world, if there are any."""
     found = {
-        (one["title"], one["options"]["seed"]): one["metrics"]
-        for model in {line["model"] for line in lines}
+        (one["title"], one["options"]["seed"]): one
+        for model in sorted({line["model"] for line in lines})
         for one in stages_of(model, records).values()
         if one["stage"] == "critique" and "after_judge/names_candidate" in one["metrics"]
     }
-    if cells := [_cells(*stage, told) for stage, told in sorted(found.items())]:
+    if cells := [_cells(*stage, one["metrics"]) for stage, one in sorted(found.items())]:
+        prompts = next(iter(found.values()))["options"]["gate_prompts"]
         yield Section(
             f"{name}: what critique stages say",
             (
-                "In percent of the answers to prompts of held-out tasks, eight to each, of the "
-                "model that the stage starts from and of the one that it ends with: those that "
-                "keep the format; those that name one of the two actions, and among these, those "
-                "that name the expert's (for assumed labels, of pairs of their own). Of a group "
-                "whose eight answers all have one reward nothing is learnt. What a model says and "
-                "what it finds likelier, which is what a judge goes by, need not agree.",
+                f"In percent of the answers, eight to each of {prompts} prompts about held-out "
+                "tasks (half as many pairs in both orders, the same in all seeds; for assumed "
+                "labels others, so that those rows cannot be compared with the rest), of the model "
+                "that the stage starts from and of the one that it ends with, as it samples in "
+                "training: those that keep the format; those that name one of the two actions, the "
+                "others naming none or some other; and among them, those that name the expert's, "
+                "told after training alone, for before it there are hardly any. Of a group whose "
+                "eight answers all have one reward nothing is learnt. What a model says and what "
+                "it finds likelier, which is what a judge goes by, need not agree.",
             ),
             (
                 Table(
@@ -106,14 +113,15 @@ def _cells(stage: str, seed: int, told: dict[str, Any]) -> list[str]:
     def both(name: str, kept: bool = False) -> str:
         values = (told.get(f"{when}_{name}") for when in ("before", "after"))
         return " → ".join(
-            "–"
-            if value is None
-            else f"{100 * (1 - value if kept else value):.1f}".removesuffix(".0")
-            for value in values
+            _percent(1 - value if kept and value is not None else value) for value in values
         )
 
     return [
         TITLES.get(stage) or title(stage), f"{seed}",
         both("rewards/format_failure/mean", kept=True), both("frac_reward_zero_std"),
-        both("judge/names_candidate"), both("judge/expert_share_of_named"),
+        both("judge/names_candidate"), _percent(told.get("after_judge/expert_share_of_named")),
     ]  # fmt: skip
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"

@@ -259,22 +259,27 @@ def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
     assert "| 1 | 10.0 [" in table["| act-nano-base"]
     assert "| 5 | 100.0 [" in table["| ACT → IL"]
     assert "83.58 ± 3.80 | 89.76 ± 1.88 |" in table["| ACT → IL"]
-    assert "+60.0 [+40.0, +80.0] | +60, +60, +60, +60, +60 | +3.7 |" in table["| ACT → IL less IL"]
+    assert (
+        "+60.0 [+40.0, +80.0] | +60.0, +60.0, +60.0, +60.0, +60.0 | +3.7 |"
+        in table["| ACT → IL less IL"]
+    )
     assert "as many prompts, and the same before RL: not supported (5 of 5 seeds)" in text
     assert table["| ACT → IL less IL"].endswith("| shown |")
     assert table["| full ACT less IL → RL"].endswith(
-        "| +0, +0, +0, +0, +0 | +0.7 | 1.000 | not shown |"
+        "| +0.0, +0.0, +0.0, +0.0, +0.0 | +0.7 | 1.000 | not shown |"
     )
     assert table["| IL less act-nano-base"].startswith("| IL less act-nano-base | +30.0")
     assert table["| IL less act-nano-base"].endswith(" | – |")  # which the paper does not have
     beside = text.split("## houses: beside the paper")[1]
     assert "not hold the paper's difference: ACT → IL less IL (+60.0, there +3.7)" in beside
     assert "settles nothing: full ACT less IL → RL (+0.0, there +0.7)" in beside
-    assert "a better judge: supported. In 4 of 5 seeds it gains" in text
+    assert "a better judge: supported. Of 5 seeds it gains 10 points" in text
+    assert "in 4, is above both floors in 4, and does both in 4; asked were 4 of 5." in text
+    assert "of 4 are smaller than the interval reaches" in text
     assert "40 % are admissible" in text
     assert "would be right in 80.0" in text
     assert "| ACT stage | 0 | 100.0 | 50.0 | 100.0 | 50.0 | +50.0 \\[" in text
-    assert "| +50, +50, +50, +50, +0 |" in text  # of judges
+    assert "| +50.0, +50.0, +50.0, +50.0, +0.0 |" in text  # of judges
 
 
 def test_a_report_of_what_there_is_so_far_gives_no_verdict() -> None:
@@ -284,9 +289,10 @@ def test_a_report_of_what_there_is_so_far_gives_no_verdict() -> None:
     lines += lines_of("act+il", 0, 5, 1.0) + lines_of("il", 1, 5, 1.0)  # no seed in common
     lines += lines_of("flip-20", 0, 5, 1.0) + lines_of("flip-40", 0, 5, 0.5)
     text = report({"houses": lines}, {})
-    assert "a better judge: open. In 3 of 3 seeds" in text
+    assert "a better judge: open. Of 3 seeds" in text
+    assert "and does both in 3;" in text
     assert "ACT → IL less IL " not in text
-    assert "20 %: 1 of 1 (open); 40 %: 0 of 1 (open)" in text
+    assert "20 %: 1 of 1 (open); 40 %: 0 of 1 (open); with no label flipped: 3 of 3." in text
     assert "alone, which is right in 50.0." in text
     for line in lines:
         if line.get("judge") == "texts":
@@ -379,7 +385,7 @@ def test_judges_stand_beside_what_the_texts_of_each_pair_give_away() -> None:
 
 
 def test_the_critique_stage_of_any_row_is_told() -> None:
-    sizes = {"max_steps": 1, "per_device_train_batch_size": 8}
+    sizes = {"max_steps": 1, "per_device_train_batch_size": 8, "gate_prompts": 48}
     said = {
         "before_rewards/format_failure/mean": 0.995, "before_frac_reward_zero_std": 0.96,
         "after_rewards/format_failure/mean": 0.0, "after_frac_reward_zero_std": 0.5,
@@ -393,7 +399,7 @@ def test_the_critique_stage_of_any_row_is_told() -> None:
     }  # fmt: skip
     text = report({"scienceworld": lines_of("act+il", 1, 1, 0.5)}, records)
     assert "what RL on single steps teaches" not in text
-    assert "| ACT stage | 1 | 0.5 → 100 | 96 → 50 | – → 50 | – → 75 |" in text
+    assert "| ACT stage | 1 | 0.5 → 100.0 | 96.0 → 50.0 | – → 50.0 | 75.0 |" in text
 
 
 def test_what_rl_on_single_steps_teaches_is_told_over_seeds() -> None:
@@ -402,7 +408,7 @@ def test_what_rl_on_single_steps_teaches_is_told_over_seeds() -> None:
         lines += [{**line, "model": f"rl-{seed}"} for line in lines_of("il+rl", seed, 1, 0.5)]
         options = {
             "max_steps": 1, "per_device_train_batch_size": 8, "seed": seed,
-            "reward_accuracy": 1.0, "reward_admissible": 0.1,
+            "reward_accuracy": 1.0, "reward_admissible": 0.1, "gate_prompts": 48,
         }  # fmt: skip
         metrics = {
             f"{when}_{name}": value
@@ -417,8 +423,9 @@ def test_what_rl_on_single_steps_teaches_is_told_over_seeds() -> None:
             "metrics": metrics,
         }  # fmt: skip
     text = report({"scienceworld": lines}, records)
-    assert "(rewarded by 1), and those that are another one" in text
-    told = "| IL → RL | 2 | 40.0 → 60.0 | +30, +10 | 25.0 → 25.0 | 40.0 → 60.0 |"
+    assert "eight to each of 48 states of held-out" in text
+    assert "expert's action (rewarded by 1), those that are another one" in text
+    told = "| IL → RL | 2 | 40.0 → 60.0 | +30.0, +10.0 | 25.0 → 25.0 | 40.0 → 60.0 |"
     assert told in text
 
 
@@ -446,12 +453,14 @@ def test_what_holds_in_most_tasks_but_not_in_most_seeds_is_not_shown() -> None:
             lines += [line for line in lines_of(row, seed, won, 0.5) if "won" in line]
     text = report({"houses": lines}, {}).replace("\\", "")
     assert "+36.0" in text
-    assert "| +60, +60, +60, +0, +0 |" in text
+    assert "| +60.0, +60.0, +60.0, +0.0, +0.0 |" in text
     assert "| shown |" not in text
 
 
 def test_what_the_paper_has_the_other_way_round_is_said() -> None:
     lines = [*lines_of("choice+il+rl", 0, 1, 0.5), *lines_of("act+il+rl", 0, 10, 0.5)]
+    assert "beside the paper" not in report({"houses": lines}, {})  # one training of each
+    lines += [*lines_of("choice+il+rl", 1, 1, 0.5), *lines_of("act+il+rl", 1, 10, 0.5)]
     text = report({"houses": lines}, {})
     assert "It does not hold the paper's difference: full, SFT on the choice less full" in text
     assert "and not zero:" not in text
