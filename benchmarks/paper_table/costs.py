@@ -26,7 +26,14 @@ def costs(
     name: str, rows: Iterable[str], lines: Sequence[Line], records: Records
 ) -> Iterator[Section]:
     """A table of what training the rows of a world took, if any of it is known."""
-    processors = sorted({_processor(one) for one in records.values()} - {""})
+    processors = sorted(
+        {
+            _processor(one)
+            for model in {line["model"] for line in lines}
+            for one in stages_of(model, records).values()
+        }
+        - {""}
+    )
     if cells := list(_cells(rows, lines, records, processors)):
         header = ("row", "updates", "prompts", "tokens, millions", *processors)
         table = Table(
@@ -36,7 +43,8 @@ def costs(
         yield Section(
             f"{name}: what training a row took",
             (
-                "The row's stages together; means over seeds. A prompt of critique and act-rl is "
+                "The row's stages together; means over seeds (core-minutes: over those of the "
+                "processor). A prompt of critique and act-rl is "
                 "counted in tokens once for each of its eight answers, though it is computed once "
                 "for all. A prompt of multi-turn RL is a task, played eight times; its tokens are "
                 "not told, for what the model reads within an episode is not counted. "
