@@ -20,21 +20,17 @@ def matched(
     name: str, rows: Iterable[str], lines: Sequence[Line], records: Records
 ) -> Iterator[Section]:
     """A table of what RL on single steps came to in the steps that it was not trained on."""
-    stages = {
-        row: found
-        for row in rows
-        if (found := sorted(_last_of(row, lines, records), key=lambda one: one["options"]["seed"]))
-    }
+    stages = {row: found for row in rows if (found := [*_rl_of(row, lines, records)])}
     if stages:
-        rewards = next(iter(stages.values()))[0]["options"]
+        rewards = next(iter(stages.values()))[0][0]["options"]
         yield Section(
             f"{name}: what RL on single steps teaches",
             (
                 f"In percent of the answers, eight to each of {rewards['gate_prompts']} states of "
                 "held-out tasks, the same in all seeds, at which the base had proposed a worse "
-                "action than the expert's; of the model that the last RL stage of a row starts "
-                "from and of the one that it ends with. Counted are those that are the expert's "
-                f"action (rewarded by {rewards['reward_accuracy']:g}), those that are another one "
+                "action than the expert's; of the model that a row's first RL stage starts from, "
+                "and of the one that its last one ends with. Counted are those that are the "
+                f"expert's action (rewarded by {rewards['reward_accuracy']:g}), those that are another one "
                 f"that the simulator admits ({rewards['reward_admissible']:g}), and groups of "
                 "eight that have one reward, of which nothing is learnt; means over seeds. Answers "
                 "are sampled at temperature 1, so that a single seed's change of two or three "
@@ -51,19 +47,20 @@ def matched(
         )  # fmt: skip
 
 
-def _last_of(row: str, lines: Sequence[Line], records: Records) -> Iterator[Any]:
-    for model in {line["model"] for line in lines if line["row"] == row}:
-        if (made := records.get(model)) and made["stage"] == "act-rl":
-            yield made
+def _rl_of(row: str, lines: Sequence[Line], records: Records) -> Iterator[tuple[Any, Any]]:
+    """The first and the last RL stage of each seed."""
+    models = {(line["seed"], line["model"]) for line in lines if line["row"] == row}
+    for _, model in sorted(models, key=str):
+        last, *others = [*stages_of(model, records).values()] or [{"stage": ""}]
+        if last["stage"] == "act-rl":
+            (first, *_) = [one for one in reversed([last, *others]) if one["stage"] == "act-rl"]
+            yield first, last
 
 
-def _means(row: str, found: Sequence[Any]) -> list[str]:
+def _means(row: str, found: Sequence[tuple[Any, Any]]) -> list[str]:
     def of(name: str) -> tuple[list[float], list[float]]:
-        before, after = (
-            [100 * one["metrics"][f"{when}_{name}"] for one in found]
-            for when in ("before", "after")
-        )
-        return before, after
+        before = [100 * first["metrics"][f"before_{name}"] for first, _ in found]
+        return before, [100 * last["metrics"][f"after_{name}"] for _, last in found]
 
     def both(name: str) -> str:
         return " → ".join(f"{fmean(values):.1f}" for values in of(name))
