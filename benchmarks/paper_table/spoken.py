@@ -30,8 +30,9 @@ def matched(
                 "held-out tasks, the same in all seeds, at which the base had proposed a worse "
                 "action than the expert's; of the model that a row's first RL stage starts from, "
                 "and of the one that its last one ends with. Counted are those that are the "
-                f"expert's action (rewarded by {rewards['reward_accuracy']:g}), those that are another one "
-                f"that the simulator admits ({rewards['reward_admissible']:g}), and groups of "
+                f"expert's action (rewarded by {rewards['reward_accuracy']:g}), those that are "
+                "another one that the simulator admits "
+                f"({rewards['reward_admissible']:g}), and groups of "
                 "eight that have one reward, of which nothing is learnt; means over seeds. Answers "
                 "are sampled at temperature 1, so that a single seed's change of two or three "
                 "points is within their noise; in play the likeliest action is taken.",
