@@ -12,6 +12,7 @@ from act_train.reporting.sections import Table
 from benchmarks.paper_table.judged import ALL_SEEDS, SEEDS
 from benchmarks.paper_table.naming import (
     BASE,
+    Gap,
     column,
     difference,
     ordered,
@@ -51,7 +52,7 @@ LABELS = (
     ("act+il", "flip-40+il"),
 )  # fmt: skip
 MULTI_TURN = (("act+il+env-rl", "il+env-rl"),)
-BESIDES = (
+UNPLANNED = (
     ("il", BASE), ("act", BASE), ("il+rl", "il"), ("il+rl+rl", "il"), ("act+il+rl", "act+il"),
     ("act+il+rl", "il"), ("world-model+il", "il"), ("choice+il+rl", "il+rl"),
     ("dpo+il+rl", "il+rl"), ("no-reasoning+il+rl", "il+rl"), ("il+env-rl", "il"),
@@ -140,7 +141,30 @@ def _mean(played: Sequence[Line], row: str, measure: Measure) -> str:
     return percent(crossed(found, least=0.0))
 
 
-def known_to_both(world: World) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class Beside:
+    """A difference that we and the paper have.
+
+    Attributes:
+        pair: the two rows.
+        ours: mean and interval, as shares.
+        there: the paper's.
+    """
+
+    pair: tuple[str, str]
+    ours: tuple[float, float, float]
+    there: Gap
+
+    @property
+    def kind(self) -> str:
+        """Whether our interval holds the paper's and zero: agrees, differs or unsettled."""
+        _, low, high = self.ours
+        if not low <= self.there.points / 100 <= high:
+            return "differs"
+        return "unsettled" if low <= 0 <= high else "agrees"
+
+
+def besides(world: World) -> list[Beside]:
     """Differences that the paper has as well; none where no row has won anything.
 
     With one training of each, an interval would speak of these two models alone.
@@ -148,31 +172,19 @@ def known_to_both(world: World) -> list[tuple[str, str]]:
     if not any(line[world.like_paper()[1]] for line in world.played):
         return []
     return [
-        pair
-        for pair in world.pairs((*CLAIMS, *OBJECTIVES, *BESIDES))
-        if published(*pair, world.beside) is not None
+        Beside(pair, crossed(changes_of(world.played, *pair, world.like_paper())), there)
+        for pair in world.pairs((*CLAIMS, *OBJECTIVES, *UNPLANNED))
+        if (there := published(*pair, world.beside)) is not None
         and len(seeds_of_both(world.played, *pair)) > 1
     ]
 
 
-def agreement(world: World, first: str, second: str) -> str:
-    """Whether our interval holds the paper's difference and zero: agrees, differs or unsettled."""
-    there = published(first, second, world.beside)
-    assert there is not None
-    _, low, high = crossed(changes_of(world.played, first, second, world.like_paper()))
-    if not low <= there / 100 <= high:
-        return "differs"
-    return "unsettled" if low <= 0 <= high else "agrees"
-
-
-def agreements(world: World, pairs: Iterable[tuple[str, str]]) -> str:
+def agreements(known: Sequence[Beside]) -> str:
     """What our intervals say of the paper's differences, in words."""
     found: dict[str, list[str]] = defaultdict(list)
-    for pair in pairs:
-        mean, *_ = crossed(changes_of(world.played, *pair, world.like_paper()))
-        there = published(*pair, world.beside)
-        found[agreement(world, *pair)].append(
-            f"{difference(*pair)} ({100 * mean:+.1f}, there {there:+.1f})"
+    for one in known:
+        found[one.kind].append(
+            f"{difference(*one.pair)} ({100 * one.ours[0]:+.1f}, there {one.there})"
         )
     said = [
         f"{words} {'; '.join(found[kind])}."
@@ -227,7 +239,7 @@ def differences(world: World, pairs: Iterable[tuple[str, str]]) -> Table:
         there = published(first, second, world.beside) if alike else None
         cells.append([
             difference(first, second), points(crossed(found)), each_seed(found),
-            "–" if there is None else f"{there:+.1f}",
+            str(there or "–"),
         ])  # fmt: skip
     told = paper().benchmarks[world.beside].title, column(world.beside).measure
     return Table(

@@ -29,7 +29,7 @@ from benchmarks.paper_table.paired import (
 GAIN, SEEDS, ALL_SEEDS = 0.10, 4, 5  # question 1: how much, and in how many seeds of how many
 FLIPPED = ("flip-10", "flip-20", "flip-40")
 JUDGED_LABELS = tuple(("act", other) for other in ("assumed", *FLIPPED))
-BESIDES = (
+UNPLANNED = (
     ("il", BASE), ("act", "il"), ("act+il", "il"), ("act+il+rl", "il+rl"),
     ("choice+il+rl", "il+rl"), ("choice+il+rl", "act+il+rl"), ("dpo+il+rl", "act+il+rl"),
     ("no-reasoning+il+rl", "act+il+rl"), ("act+il", "assumed+il"),
@@ -106,7 +106,7 @@ def judges(name: str, rows: Sequence[str], judged: Sequence[Line]) -> Section:
     tables = [_rows(rows, judged)]
     for pairs, caption in (
         ((("act", BASE), *JUDGED_LABELS), "Differences of judges, of questions 1 and 4"),
-        (BESIDES, "Differences of judges that the plan does not name, for description"),
+        (UNPLANNED, "Differences of judges that the plan does not name, for description"),
     ):
         if told := [pair for pair in pairs if seeds_of_both(judged, *pair)]:
             tables.append(_differences(caption, told, judged))

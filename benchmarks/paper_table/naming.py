@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from act_train.reporting.published import Column, Number, Published, paper
 
+THEIR_RUNS = 3  # of each row, in the paper's second version
 BASE = "prompt"  # the row of the model that all others start from
 TITLES = {
     "prompt": "act-nano-base", "world-model+il": "world model → IL",
-    "assumed": "ACT stage, assumed labels", "assumed+il": "ACT → IL, assumed labels",
-    "flip-10": "ACT stage, 10 % flipped", "flip-10+il": "ACT → IL, 10 % flipped",
-    "flip-20": "ACT stage, 20 % flipped", "flip-20+il": "ACT → IL, 20 % flipped",
-    "flip-40": "ACT stage, 40 % flipped", "flip-40+il": "ACT → IL, 40 % flipped",
+    "assumed": "ACT stage (assumed labels)", "assumed+il": "ACT → IL (assumed labels)",
+    "flip-10": "ACT stage (10 % flipped)", "flip-10+il": "ACT → IL (10 % flipped)",
+    "flip-20": "ACT stage (20 % flipped)", "flip-20+il": "ACT → IL (20 % flipped)",
+    "flip-40": "ACT stage (40 % flipped)", "flip-40+il": "ACT → IL (40 % flipped)",
     "il+env-rl": "IL → multi-turn RL", "act+il+env-rl": "ACT → IL → multi-turn RL",
     "format": "format", "format+il": "format → IL", "format+act": "format → ACT stage",
     "format+act+il": "format → ACT → IL",
@@ -44,8 +48,8 @@ def title(row: str) -> str:
 
 
 def difference(first: str, second: str) -> str:
-    """The name of what the first row is above the second."""
-    return f"{title(first)} less {title(second)}"
+    """The name of a comparison: how far the first row is above the second."""
+    return f"{title(first)} vs. {title(second)}"
 
 
 def ordered(rows: set[str]) -> list[str]:
@@ -59,10 +63,29 @@ def theirs(row: str, benchmark: str) -> Number | None:
     return numbers[_table().columns.index(column(benchmark))] if numbers else None
 
 
-def published(first: str, second: str, benchmark: str) -> float | None:
-    """How far the first row is above the second in the paper, in points."""
+@dataclass(frozen=True)
+class Gap:
+    """How far a row is above another in the paper.
+
+    Attributes:
+        points: percentage points.
+        error: standard error of that, from the deviations that the paper gives of three runs each.
+    """
+
+    points: float
+    error: float
+
+    def __str__(self) -> str:
+        return f"{self.points:+.1f} ± {self.error:.1f}"
+
+
+def published(first: str, second: str, benchmark: str) -> Gap | None:
+    """How far the first row is above the second in the paper, if it has both."""
     one, other = theirs(first, benchmark), theirs(second, benchmark)
-    return float(one.mean) - float(other.mean) if one and other else None
+    if not (one and other):
+        return None
+    deviations = (float(one.deviation), float(other.deviation))
+    return Gap(float(one.mean) - float(other.mean), math.hypot(*deviations) / math.sqrt(THEIR_RUNS))
 
 
 def column(benchmark: str) -> Column:

@@ -21,21 +21,20 @@ from act_data.storage.files import write_text
 from act_train.errors import ResultMismatch
 from act_train.reporting.sections import Section, Table, markdown
 from benchmarks.paper_table.acting import (
-    BESIDES,
     CLAIMS,
     EXPLORATION,
     LABELS,
     LEVEL,
     MULTI_TURN,
     OBJECTIVES,
+    UNPLANNED,
     World,
     acting,
-    agreement,
     agreements,
+    besides,
     claims_table,
     differences,
     in_words,
-    known_to_both,
     verdicts,
 )
 from benchmarks.paper_table.costs import Records, costs, hours, made_by
@@ -131,7 +130,7 @@ def report(found: Mapping[str, Sequence[Line]], records: Records) -> str:
         "since and what came of it. The base of all rows is act-nano-base. Everything here is made "
         "from the files beside it by the report module of that folder. In percent; brackets hold "
         "95 % intervals that draw seeds and tasks, of one seed tasks alone; ± of the paper is the "
-        "standard deviation of its three runs.",
+        "standard deviation of its three runs, beside differences the standard error that follows.",
         [
             Section("In short", (*_short(worlds), LIMITS), ()),
             _run(worlds, records),
@@ -201,9 +200,9 @@ def _answers(world: World) -> Iterator[str]:
             "Question 4, does the judge survive flipped labels: seeds above both floors, of which "
             f"{SEEDS} of {ALL_SEEDS} were asked for: {said}."
         )
-    if known := known_to_both(world):
-        kinds = [agreement(world, *pair) for pair in known]
-        other = [pair for pair, kind in zip(known, kinds, strict=True) if kind == "differs"]
+    if known := besides(world):
+        kinds = [one.kind for one in known]
+        other = [one.pair for one in known if one.kind == "differs"]
         yield (
             f"Beside the paper: of {len(known)} differences that both have, the interval holds the "
             f"paper's and not zero in {kinds.count('agrees')}, holds both in "
@@ -216,18 +215,16 @@ def _reach(world: World, claims: Sequence[tuple[str, str]]) -> str:
     """How far intervals reach, beside the paper's differences."""
     bounds = [crossed(world.changes(*pair))[1:] for pair in claims]
     halves = [50 * (high - low) for low, high in bounds]
-    there = [difference for pair in claims
-             if (difference := published(*pair, world.beside)) is not None]  # fmt: skip
-    small = sum(
-        abs(difference) < half
-        for pair, half in zip(claims, halves, strict=True)
-        if (difference := published(*pair, world.beside)) is not None
-    )
+    there = [gap for pair in claims if (gap := published(*pair, world.beside))]
+    assert len(there) == len(claims)  # the paper has all four
+    small = sum(abs(gap.points) < half for gap, half in zip(there, halves, strict=True))
+    sure = sum(abs(gap.points) > 2 * gap.error for gap in there)
     return (
         f"These intervals reach {min(halves):.1f} to {max(halves):.1f} points to either side; the "
-        f"paper's differences are {min(there):+.1f} to {max(there):+.1f}, and {small} of "
-        f"{len(there)} are smaller than the interval reaches: had they been true here, this would "
-        "hardly have shown them."
+        f"paper's differences are {', '.join(map(str, there))} (± a standard error, from the "
+        f"deviations of its three runs; {sure} of {len(there)} are more than two of these from "
+        f"zero), and {small} of {len(there)} are smaller than the interval reaches: had they been "
+        "true here, this would hardly have shown them."
     )
 
 
@@ -292,13 +289,13 @@ def _sections(world: World, records: Records) -> Iterator[Section]:
         )
     for words, pairs in (
         ("other differences of the plan", (*OBJECTIVES, *LABELS, *MULTI_TURN)),
-        ("differences that the plan does not name, for description", BESIDES),
+        ("differences that the plan does not name, for description", UNPLANNED),
     ):
         if told := world.pairs(pairs):
             yield Section(f"{world.name}: {words}", (), (differences(world, told),))
     yield from matched(world.name, world.rows, world.lines, records)
-    if known := known_to_both(world):
-        yield Section(f"{world.name}: beside the paper", (agreements(world, known),), ())
+    if known := besides(world):
+        yield Section(f"{world.name}: beside the paper", (agreements(known),), ())
     if world.has_judges:
         yield judges(world.name, _able(world), world.judged)
     yield from spoken(world.name, world.lines, records)

@@ -260,19 +260,19 @@ def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
     assert "| 5 | 100.0 [" in table["| ACT → IL"]
     assert "83.58 ± 3.80 | 89.76 ± 1.88 |" in table["| ACT → IL"]
     assert (
-        "+60.0 [+40.0, +80.0] | +60.0, +60.0, +60.0, +60.0, +60.0 | +3.7 |"
-        in table["| ACT → IL less IL"]
+        "+60.0 [+40.0, +80.0] | +60.0, +60.0, +60.0, +60.0, +60.0 | +3.7 ± 2.7 |"
+        in table["| ACT → IL vs. IL"]
     )
     assert "as many prompts, and the same before RL: not supported (5 of 5 seeds)" in text
-    assert table["| ACT → IL less IL"].endswith("| shown |")
-    assert table["| full ACT less IL → RL"].endswith(
-        "| +0.0, +0.0, +0.0, +0.0, +0.0 | +0.7 | 1.000 | not shown |"
+    assert table["| ACT → IL vs. IL"].endswith("| shown |")
+    assert table["| full ACT vs. IL → RL"].endswith(
+        "| +0.0, +0.0, +0.0, +0.0, +0.0 | +0.7 ± 0.5 | 1.000 | not shown |"
     )
-    assert table["| IL less act-nano-base"].startswith("| IL less act-nano-base | +30.0")
-    assert table["| IL less act-nano-base"].endswith(" | – |")  # which the paper does not have
+    assert table["| IL vs. act-nano-base"].startswith("| IL vs. act-nano-base | +30.0")
+    assert table["| IL vs. act-nano-base"].endswith(" | – |")  # which the paper does not have
     beside = text.split("## houses: beside the paper")[1]
-    assert "not hold the paper's difference: ACT → IL less IL (+60.0, there +3.7)" in beside
-    assert "settles nothing: full ACT less IL → RL (+0.0, there +0.7)" in beside
+    assert "not hold the paper's difference: ACT → IL vs. IL (+60.0, there +3.7 ± 2.7)" in beside
+    assert "settles nothing: full ACT vs. IL → RL (+0.0, there +0.7 ± 0.5)" in beside
     assert "a better judge: supported. Of 5 seeds it gains 10 points" in text
     assert "in 4, is above both floors in 4, and does both in 4; asked were 4 of 5." in text
     assert "of 4 are smaller than the interval reaches" in text
@@ -291,7 +291,7 @@ def test_a_report_of_what_there_is_so_far_gives_no_verdict() -> None:
     text = report({"houses": lines}, {})
     assert "a better judge: open. Of 3 seeds" in text
     assert "and does both in 3;" in text
-    assert "ACT → IL less IL " not in text
+    assert "ACT → IL vs. IL " not in text
     assert "20 %: 1 of 1 (open); 40 %: 0 of 1 (open); with no label flipped: 3 of 3." in text
     assert "alone, which is right in 50.0." in text
     for line in lines:
@@ -313,11 +313,11 @@ def test_an_exploration_is_told_apart_from_the_plan() -> None:
         lines += lines_of("format+il", seed, 4, 0.5) + lines_of("format+act+il", seed, 5, right)
     text = report({"houses": lines}, {}).replace("\\", "")
     before, after = text.split("## houses: an exploration")
-    assert " less format" not in before
+    assert " vs. format" not in before
     assert "in 1 of 2 seeds" in after
     assert "| 0 | 20.0 | 100.0 | +80.0 [" in after
-    assert "| format → ACT → IL less format → IL | +10.0 [" in after
-    assert "less ACT → IL |" not in after  # which was not run
+    assert "| format → ACT → IL vs. format → IL | +10.0 [" in after
+    assert "vs. ACT → IL |" not in after  # which was not run
 
 
 def test_what_a_row_took_is_of_all_of_its_stages() -> None:
@@ -364,9 +364,9 @@ def test_a_claim_that_seeds_to_come_cannot_meet_is_settled() -> None:
             lines += [line for line in lines_of(row, seed, won, 0.5) if "won" in line]
     text = report({"houses": lines}, {}).replace("\\", "")
     assert "before RL: not supported (3 of 5 seeds)" in text
-    (one,) = [line for line in text.splitlines() if line.startswith("| ACT → IL less IL |")]
+    (one,) = [line for line in text.splitlines() if line.startswith("| ACT → IL vs. IL |")]
     assert one.endswith("| not shown |")
-    (other,) = [line for line in text.splitlines() if line.startswith("| full ACT less IL → RL |")]
+    (other,) = [line for line in text.splitlines() if line.startswith("| full ACT vs. IL → RL |")]
     assert other.endswith("| open |")
 
 
@@ -462,9 +462,9 @@ def test_what_the_paper_has_the_other_way_round_is_said() -> None:
     assert "beside the paper" not in report({"houses": lines}, {})  # one training of each
     lines += [*lines_of("choice+il+rl", 1, 1, 0.5), *lines_of("act+il+rl", 1, 10, 0.5)]
     text = report({"houses": lines}, {})
-    assert "It does not hold the paper's difference: full, SFT on the choice less full" in text
+    assert "It does not hold the paper's difference: full ACT (SFT on the choice) vs." in text
     assert "and not zero:" not in text
-    assert "in 0, holds both in 0, and leaves out the paper's in 1: full, SFT on" in text
+    assert "in 0, holds both in 0, and leaves out the paper's in 1: full ACT (SFT" in text
     assert "beside the paper" not in report({"houses": lines_of("il", 0, 1, 0.5)}, {})
 
 
