@@ -13,11 +13,11 @@ from benchmarks.paper_table.judged import ALL_SEEDS, SEEDS
 from benchmarks.paper_table.naming import (
     BASE,
     Gap,
+    beside,
     column,
     difference,
     ordered,
     published,
-    theirs,
     title,
 )
 from benchmarks.paper_table.paired import (
@@ -30,6 +30,7 @@ from benchmarks.paper_table.paired import (
     crossed,
     each_seed,
     holm,
+    on,
     over_seeds,
     percent,
     points,
@@ -96,7 +97,11 @@ class World:
 
     def pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Those of which both rows were played in some seed."""
-        return [pair for pair in pairs if seeds_of_both(self.played, *pair)]
+        return [pair for pair in pairs if self.seeds(*pair)]
+
+    def seeds(self, first: str, second: str) -> list[int | None]:
+        """In which both were played on the split that differences are of."""
+        return seeds_of_both(on(self.played, self.measure[0]), first, second)
 
     def changes(self, first: str, second: str) -> Changes:
         """What the first row is above the second."""
@@ -117,9 +122,9 @@ def acting(world: World) -> Table:
     shown = WORLDS[world.name].shown
     cells = []
     for row in world.rows:
-        beside = [str(theirs(row, name) or "–") for *_, name in shown if name]
+        there = [beside(row, name) for *_, name in shown if name]
         ours = [_mean(world.played, row, (split, measure)) for split, measure, _ in shown]
-        cells.append([title(row), f"{len(seeds_of(world.played, row))}", *ours, *beside])
+        cells.append([title(row), f"{len(seeds_of(world.played, row))}", *ours, *there])
     named = [paper().benchmarks[name].title for *_, name in shown if name]
     tasks = ", ".join(
         f"{len({line['task_id'] for line in world.played if line['split'] == split})} of {split}"
@@ -134,8 +139,9 @@ def acting(world: World) -> Table:
 
 
 def _mean(played: Sequence[Line], row: str, measure: Measure) -> str:
-    found = {seed: by_task(played, row, measure, seed) for seed in seeds_of(played, row)}
-    if not any(found.values()):  # judged, and not played
+    seeds = seeds_of(on(played, measure[0]), row)
+    found = {seed: by_task(played, row, measure, seed) for seed in seeds}
+    if not found:  # judged, and not played
         return "–"
     check_same(f"{row} was evaluated on other tasks", *found.values())
     return percent(crossed(found, least=0.0))
@@ -174,8 +180,7 @@ def besides(world: World) -> list[Beside]:
     return [
         Beside(pair, crossed(changes_of(world.played, *pair, world.like_paper())), there)
         for pair in world.pairs((*CLAIMS, *OBJECTIVES, *UNPLANNED))
-        if (there := published(*pair, world.beside)) is not None
-        and len(seeds_of_both(world.played, *pair)) > 1
+        if (there := published(*pair, world.beside)) is not None and len(world.seeds(*pair)) > 1
     ]
 
 

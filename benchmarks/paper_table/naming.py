@@ -20,7 +20,8 @@ TITLES = {
     "format+act+il": "format → ACT → IL",
 }  # fmt: skip
 """Of rows that the paper does not have under these names, in the order of the report."""
-THEIRS = {"world-model+il": "early-experience"}  # its first half
+THEIRS = {"world-model+il": "early-experience"}
+"""Rows that are a part of a method of the paper, and so not compared with it."""
 ARE = {
     "prompt": "the model that all rows start from, as it is",
     "act": "GRPO on which of two actions is better, the expert's or the base's own (critique)",
@@ -59,8 +60,15 @@ def ordered(rows: set[str]) -> list[str]:
 
 def theirs(row: str, benchmark: str) -> Number | None:
     """What the paper has of a row."""
-    numbers = _table().rows.get(THEIRS.get(row, row))
+    numbers = _table().rows.get(row)
     return numbers[_table().columns.index(column(benchmark))] if numbers else None
+
+
+def beside(row: str, benchmark: str) -> str:
+    """What a table shows of the paper in a row: of another method with its name."""
+    if row in THEIRS:
+        return f"{theirs(THEIRS[row], benchmark)} ({paper().methods[THEIRS[row]]})"
+    return str(theirs(row, benchmark) or "–")
 
 
 @dataclass(frozen=True)

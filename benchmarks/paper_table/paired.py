@@ -27,7 +27,7 @@ def changes_of(played: Sequence[Line], first: str, second: str, measure: Measure
         ResultMismatch: they were evaluated on different tasks.
     """
     found = {}
-    for seed in seeds_of_both(played, first, second):
+    for seed in seeds_of_both(on(played, measure[0]), first, second):
         one, other = (by_task(played, row, measure, seed) for row in (first, second))
         check_same(f"{first} was evaluated on other tasks", one, other, *found.values())
         found[seed] = {task: one[task] - other[task] for task in one}
@@ -63,6 +63,11 @@ def by_task(
         and line["seed"] in (seed, None)  # None: the base, which has no seed
     }  # fmt: skip
     return dict(sorted(found.items()))
+
+
+def on(played: Sequence[Line], split: str) -> list[Line]:
+    """Lines of a split: a seed that was stopped may have been played on another alone."""
+    return [line for line in played if line["split"] == split]
 
 
 def seeds_of(lines: Sequence[Line], row: str) -> list[int | None]:

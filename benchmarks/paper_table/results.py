@@ -157,6 +157,8 @@ def _record(step: Step, out: Path) -> dict[str, Any]:
     """
     told, measured = record(step, out), _metrics(step.output)
     told.pop("command", None)
+    # A call for several seeds says which in the title.
+    told["title"] = step.title.removesuffix(f", seed {step.options.get('seed')}")
     told["options"] = {
         name: value
         for name, value in step.options.items()

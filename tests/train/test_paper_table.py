@@ -132,7 +132,8 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
         (model / "log_history.jsonl").write_text('{"num_tokens": 7}\n{"num_tokens": 9}\n{}\n')
         options = {"seed": seed, "model": "/somewhere", "output_dir": str(model)}
         inputs = {"model": "sha256:0"}
-        trained = Step(names[0], "", "imitate", options, inputs, model, ())
+        title = f"il, seed {seed}" if seed else "il"  # of a call for several, and of one
+        trained = Step(names[0], title, "imitate", options, inputs, model, ())
         return ended(trained, Step(names[1], "", "evaluate", {}, {}, out, (names[0],), row="il"))
 
     def ended(*steps: Step) -> list[Step]:
@@ -158,6 +159,7 @@ def test_results_of_several_calls_are_kept_together(tmp_path: Path) -> None:
     assert records.keys() == {"imitate-0", "evaluate-0", "imitate-1", "evaluate-1"}
     assert records["imitate-0"]["metrics"] == {"after_judge/accuracy": 0.25, "num_tokens": 9}
     assert records["imitate-0"]["options"] == {"seed": 0}
+    assert [records[f"imitate-{seed}"]["title"] for seed in (0, 1)] == ["il", "il"]
     assert str(tmp_path) not in json.dumps(records)
     with pytest.raises(ResultMismatch, match=r"data\.json tells of other data of 'houses'"):
         keep(first, tmp_path, tmp_path / "results", "houses", {"pairs": {}})
@@ -400,6 +402,32 @@ def test_the_critique_stage_of_any_row_is_told() -> None:
     text = report({"scienceworld": lines_of("act+il", 1, 1, 0.5)}, records)
     assert "what RL on single steps teaches" not in text
     assert "| ACT stage | 1 | 0.5 → 100.0 | 96.0 → 50.0 | – → 50.0 | 75.0 |" in text
+
+
+def test_a_seed_that_was_stopped_is_not_taken_for_a_whole_one() -> None:
+    lines = [line for seed in (0, 1) for row in ("il", "act+il", "assumed")
+             for line in lines_of(row, seed, 4 + seed, 0.5)]  # fmt: skip
+    stopped = [line for line in lines if (line["seed"], line.get("split")) != (1, "unseen")]
+    text = report({"houses": stopped}, {}).replace("\\", "")
+    assert "| houses | 3 of 105 |" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| IL | 2 | ")]
+    assert row.startswith("| IL | 2 | 40.0 [")  # of seed 0
+    assert "| 45.0 [" in row  # of both
+    assert "not supported" not in text
+    assert "(1 of 5 seeds)" in text
+    unjudged = [line for line in lines if "judge" not in line]
+    assert "| houses | 0 of 105 |" in report({"houses": unjudged}, {})
+
+
+def test_the_exploration_is_no_part_of_the_cap() -> None:
+    records = {
+        name: {"stage": "evaluate", "inputs": {}, "seconds": 7200} for name in ("one", "two")
+    }
+    lines = [{**line, "step": "one"} for line in lines_of("il", 0, 4, 0.5)]
+    lines += [{**line, "step": "two"} for line in lines_of("format", 0, 4, 0.5)]
+    text = report({"houses": lines}, records)
+    assert "2.0 core-hours of the 30 that were allowed" in text
+    assert "and without 2.0 for the exploration." in text
 
 
 def test_what_rl_on_single_steps_teaches_is_told_over_seeds() -> None:
