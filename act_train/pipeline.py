@@ -48,6 +48,11 @@ def run(arguments: PipelineArguments) -> dict[str, Any]:
             "share nothing. Give --out FOLDER for all, or run them one by one."
         )
     (out,) = folders
+    if len(backbones := {one.backbone for one in told}) > 1:
+        raise RecipeError(
+            f"the pipelines have several backbones, {', '.join(sorted(backbones))}, and would "
+            "have one report. Set the same in all, or run them one by one."
+        )
     todo = steps(told)
     check(todo, out)
     if arguments.dry_run:
@@ -62,7 +67,9 @@ def run(arguments: PipelineArguments) -> dict[str, Any]:
     found = {"steps": len(seconds), "seconds": sum(seconds.values())}
     runs = [f"{step.row}={step.output}" for step in todo if step.row]
     if runs:
-        written = report.run(ReportArguments(runs=runs, out=str(out / "report")))
+        (backbone,) = backbones
+        asked = ReportArguments(runs=runs, out=str(out / "report"), backbone=backbone)
+        written = report.run(asked)
         found["report"] = written["html"]
     return found
 

@@ -9,6 +9,7 @@
       il: {stage: imitate, config: "qwen3_8b_imitate.yaml", model: "{act}"}
     evaluate: ["{benchmark}_id_evaluate.yaml"]
     rows: {act: act, act+il: il}            # row of the report: the stage whose model is evaluated
+    backbone: Qwen3-8B                      # whose published numbers stand beside them
 
 ``{act}`` in a value is the folder that the stage ``act`` leaves. An entry of ``evaluate`` may be a
 mapping like a stage (``{stage: judge, pairs: FOLDER}``), in which ``{model}`` is the row's model. A
@@ -24,13 +25,15 @@ from pathlib import Path
 from typing import Any
 
 from act_envs.errors import nearest
+from act_train.arguments.measuring import ReportArguments
 from act_train.errors import RecipeError
 from act_train.recipe import find, load
+from act_train.reporting.published import paper
 
 Told = Mapping[str, Any]
 
 _PLACE = re.compile(r"\{([\w-]+)\}")
-_KEYS = ("out", "set", "seeds", "launch", "stages", "evaluate", "rows")
+_KEYS = ("out", "set", "seeds", "launch", "stages", "evaluate", "rows", "backbone")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Pipeline:
         evaluate: how the model of a row is evaluated, written as stages are.
         rows: for each the name of the stage that makes its model.
         as_they_are: rows of a model that no stage makes, by its folder or Hub id.
+        backbone: whose published numbers stand beside the rows.
     """
 
     path: str
@@ -56,6 +60,7 @@ class Pipeline:
     evaluate: tuple[Told, ...]
     rows: Mapping[str, str]
     as_they_are: Mapping[str, str]
+    backbone: str
 
 
 def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeline:
@@ -92,6 +97,8 @@ def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeli
     place = fill(out or told.get("out", ""))
     if not place:
         raise RecipeError(f"{path}: out is not set. Set out: FOLDER, or give --out FOLDER.")
+    backbone = fill(told.get("backbone", ReportArguments.backbone))
+    paper().of(backbone)
     asked = told.get("evaluate", [])
     if not isinstance(asked, list):
         raise RecipeError(f"{path}: evaluate={asked!r} must be a list of recipes.")
@@ -117,11 +124,10 @@ def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeli
         seeds=tuple(dict.fromkeys(seeds)),
         launch=fill(told.get("launch") or ""),
         stages={name: fill(one) for name, one in stages.items()},
-        evaluate=tuple(
-            fill(_stage(path, "evaluate", {"stage": "evaluate", **one})) for one in evaluate
-        ),
+        evaluate=tuple(fill(_stage(path, "evaluate", one, stage="evaluate")) for one in evaluate),
         rows=rows,
         as_they_are=as_they_are,
+        backbone=backbone,
     )
 
 
@@ -167,11 +173,17 @@ def _given(path: str, words: Sequence[str], there: Told) -> dict[str, str]:
     return found
 
 
-def _stage(path: str, name: str, told: Any) -> dict[str, Any]:
+def _stage(path: str, name: str, told: Any, **otherwise: str) -> dict[str, Any]:
+    """A stage as it is written, with what it is ``otherwise`` where it does not say."""
+    told = {**otherwise, **told} if isinstance(told, dict) else told
     if not isinstance(told, dict) or not isinstance(told.get("stage"), str):
         raise RecipeError(
             f"{path}: {name} is {told!r:.80}, and must be a mapping with its stage, such as "
             "{stage: imitate, config: RECIPE.yaml, model: PATH}."
+        )
+    if not isinstance(told.get("config", ""), str):
+        raise RecipeError(
+            f"{path}: {name}: config={told['config']!r:.80} must be the name of a file."
         )
     return told
 

@@ -200,6 +200,9 @@ def test_seeds_are_runs_of_their_own(told: dict[str, Any], tmp_path: Path) -> No
         ({"seeds": 3}, "must be a list of numbers"),
         ({"out": ""}, "out is not set"),
         ({"launch": "zero9.yaml"}, "Did you mean 'zero3.yaml'"),
+        ({"evaluate": [3]}, "evaluate is 3, and must be a mapping with its stage"),
+        ({"stages": {"base": BASE, "il": {**LEARN, "config": 3}}}, "config=3 must be the name"),
+        ({"backbone": "Qwen3-9B"}, "the paper has no backbone 'Qwen3-9B'"),
     ],
 )
 def test_a_slip_is_found_before_anything_runs(
@@ -231,6 +234,8 @@ def test_the_pipelines_of_the_package_are_whole(
     with contextlib.chdir(tmp_path):
         told = [read(name, [f"base={model}", "benchmark=toy"]) for name in names]
         found = steps(told)
+        other = [read(name, ["backbone=Olmo-3-7B-Instruct"]) for name in names]
+    assert {one.backbone for one in other} == {"Olmo-3-7B-Instruct"}
     assert {one.out for one in told} == {Path("runs/toy")}
     evaluated = [step for step in found if step.stage == "evaluate"]
     assert len(found) - len(evaluated) == trained
@@ -253,6 +258,15 @@ def test_options_are_read_as_the_processes_that_train_would_read_them(
     assert main(["pipeline", path, "--dry_run", "true"]) == 2
     assert "il (act-train imitate): " in (said := capsys.readouterr().err)
     assert "unknown key 'learning_rat'" in said
+
+
+def test_a_report_is_beside_the_numbers_of_one_backbone(
+    told: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, told)
+    other = written(tmp_path, {**told, "backbone": "Qwen3-4B"}, "other.yaml")
+    assert main(["pipeline", path, other]) == 2
+    assert "several backbones, Qwen3-4B, Qwen3-8B, and would have one" in capsys.readouterr().err
 
 
 def test_words_can_be_given(told: dict[str, Any], tmp_path: Path) -> None:
