@@ -21,6 +21,7 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from trl import GRPOTrainer  # pyright: ignore[reportPrivateImportUsage]
 
+from act_data.runs.run import digest
 from act_train.arguments.training import GateArguments
 from act_train.errors import NothingToLearn
 from act_train.judging.resampling import Tasks
@@ -41,13 +42,13 @@ class Answer:
     """One answer to a prompt.
 
     Attributes:
-        prompt: name of what was asked, and the place of the right answer in it.
+        prompt: name of the question, and of the prompt that asked it: there may be several.
         task_id: the task.
         right: it is the one that is labelled right.
         chance: how often a choice among the answers is right; None where the answer is no choice.
     """
 
-    prompt: tuple[str, int]
+    prompt: tuple[str, str]
     task_id: str
     right: bool
     chance: float | None
@@ -198,18 +199,18 @@ def _answers(
     nothing = [None] * len(found)
     return [
         Answer(
-            prompt=(name, -1 if place is None else place),
+            prompt=(name, digest(asked)),
             task_id=task_id,
             right=bool(right),
             chance=_chance(bool(right), completion[-1]["content"], others),
         )
-        for right, completion, name, task_id, others, place in zip(
+        for right, completion, name, task_id, others, asked in zip(
             found,
             completions,
             columns["pair_id"],
             columns["task_id"],
             columns.get("alternative_action", nothing),
-            columns.get("expert_position", nothing),
+            columns["prompts"],
             strict=True,
         )
     ]

@@ -46,6 +46,7 @@ from act_train.judging.choice import Judge, ModelJudge, Question
 from act_train.judging.floor import text_margins
 from act_train.judging.lineage import Stage, held_out_share, lineage, reasons
 from act_train.judging.pairs import chosen_pairs
+from act_train.judging.part import may_be_known
 from act_train.judging.rationales import interventions
 from act_train.judging.room import check_room
 from act_train.judging.verdicts import summary
@@ -144,6 +145,8 @@ def measure(
         texts = [(pair.expert_action, pair.alternative_action) for pair in others]
         result = {**request, **summary(file.lines, text_margins(file.lines, texts))}
         result["text_others"] = len(texts)
+    if may_be_known(result):
+        result["above_floor"] = None  # nothing is claimed
     write_json(path, result)
     return result
 
@@ -203,7 +206,9 @@ def _number(regret: float | None) -> float | str | None:
 def _as_trained(stages: Sequence[Stage], data: JudgedPairArguments, part: str) -> tuple[int, float]:
     """History and share of held-out tasks: as asked, else the model's own, else the defaults."""
     history, share = data.history, data.validation_share
-    own_history = stages[0].get("history") if stages else None
+    # Of env-rl's prompts 0 says that the turns before stand in the conversation.
+    shown = [stage for stage in stages if stage.get("stage") != "env-rl"]
+    own_history = shown[0].get("history") if shown else None
     own_share = held_out_share(stages)
     if history is None:
         history = PairArguments.history if own_history is None else own_history

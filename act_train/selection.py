@@ -59,7 +59,7 @@ def select(trainer: GRPOTrainer, witness: Witness, rows: Sequence[Row]) -> list[
 
 def mixed(answers: Iterable[Answer]) -> set[str]:
     """Names of the questions with a prompt whose answers are right and wrong."""
-    seen: dict[tuple[str, int], set[bool]] = {}
+    seen: dict[tuple[str, str], set[bool]] = {}
     for answer in answers:
         seen.setdefault(answer.prompt, set()).add(answer.right)
     return {name for (name, _), found in seen.items() if len(found) == 2}

@@ -116,10 +116,10 @@ def _tasks(found: Line) -> str:
 
 def _above_floors(found: Line) -> str:
     """Whether the judge has shown that it judges."""
-    if found.get("above_floor") is None or found.get("tasks") is None:
-        return "–"
     if may_be_known(found):
         return "not held out"
+    if found.get("above_floor") is None or found.get("tasks") is None:
+        return "–"
     if found["tasks"] < ENOUGH:
         return "too few tasks to tell"
     return "yes" if found["above_floor"] else "not shown"

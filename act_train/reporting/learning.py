@@ -17,7 +17,7 @@ _QUANTITIES = {
     "loss": "loss",
     "mean_token_accuracy": "token accuracy",
     "eval_loss": "loss on held-out tasks",
-    "eval_reward": "mean reward on held-out tasks",
+    "eval_reward": "mean reward where it is measured",
 }
 
 

@@ -254,9 +254,11 @@ def test_tasks_that_any_stage_was_trained_on_are_not_held_out(
         "env_kwargs": "{}",
     }
     some = held_out[0].task_id
+    first = trained(base, tmp_path / "past", pairs=path, validation_share=0.1, history=1)
     for tasks in ([], [some]):
         name = f"env-rl {len(tasks)}"
-        played = trained(base, tmp_path / name, stage="env-rl", tasks=tasks, **env)
+        played = trained(base, tmp_path / name, stage="env-rl", model=str(first), history=0,
+                         tasks=tasks, **env)  # fmt: skip
         if not tasks:
             with pytest.raises(TrainingData, match=every):
                 judged(played, tmp_path / "x.json", pairs=path)
@@ -264,6 +266,7 @@ def test_tasks_that_any_stage_was_trained_on_are_not_held_out(
             found = judged(played, tmp_path / "one.json", pairs=path)
             left = sum(pair.task_id != some for pair in held_out)
             assert 0 < found["pairs"] == left < len(held_out)
+            assert found["history"] == 1  # of env-rl's 0 says that past turns stand elsewhere
 
 
 def test_a_split_of_a_dataset_is_judged_unless_the_model_was_trained_on_it(
@@ -279,7 +282,8 @@ def test_a_split_of_a_dataset_is_judged_unless_the_model_was_trained_on_it(
     judged(model, tmp_path / "fine.json", split="test", **data)
     with pytest.raises(TrainingData, match="trained on 19 of the tasks in split 'train'"):
         judged(model, tmp_path / "x.json", split="train", **data)
-    judged(model, tmp_path / "all.json", arguments={"part": "all"}, split="train", **data)
+    found = judged(model, tmp_path / "all.json", arguments={"part": "all"}, split="train", **data)
+    assert found["above_floor"] is None  # nothing is claimed
     told = {"pairs": "builtin", "subset": "alfworld", "split": "train", "validation_share": 0.0}
     named = trained(base, tmp_path / "named", history=0, **told)
     judged(named, tmp_path / "named.json", split="test", **data)
