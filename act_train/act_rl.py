@@ -6,9 +6,11 @@ it is no action); GRPO on that. One answer is one step: the environment is never
 an action leads to is never seen. It is ``trl.GRPOTrainer`` on rows of
 :func:`act_train.rows.action_rows`; everything about optimisation is ``GRPOConfig``.
 
-States come from contrast pairs, which know what was admissible there; a trajectory does not. At a
-state without a pair every sample of the mining policy was the expert's action: a group there has
-one reward for all answers and would teach nothing, unless the policy has changed much since.
+States come from contrast pairs, which know what was admissible there; a trajectory does not. So it
+sees those at which the mining policy proposed something else than the expert's action, and of these
+the ones whose pairs were kept. Where every sample was the expert's action a group would have one
+reward for all answers, and teach nothing, unless the policy has changed much since; but an agent
+that is to go on doing the right thing there is not told so.
 
 Before and after training the model answers prompts of held-out tasks, and one without the format is
 refused (:mod:`act_train.gate`).

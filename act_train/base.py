@@ -69,6 +69,12 @@ def init_kwargs(model: ModelArguments, training: Any) -> dict[str, Any] | None:
     return {**(given if isinstance(given, dict) else {}), "revision": model.revision}
 
 
+def template_options(training: Any) -> dict[str, Any]:
+    """``chat_template_kwargs`` of a configuration of TRL; {} where there are none."""
+    given = getattr(training, "chat_template_kwargs", None)
+    return given if isinstance(given, dict) else {}
+
+
 def adapters(model: ModelArguments, training: TrainingArguments) -> LoraConfig | None:
     """What is trained in place of all weights (LoRA, arXiv 2106.09685), if anything.
 

@@ -20,8 +20,6 @@ this stage never touches.
 
 from __future__ import annotations
 
-from typing import Any
-
 from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
 from act_train import preparing
@@ -33,6 +31,7 @@ from act_train.arguments.training import (
     QuestionArguments,
     RewardArguments,
 )
+from act_train.base import template_options
 from act_train.reinforce import reinforce
 
 
@@ -52,10 +51,5 @@ def run(
     """
     rows = preparing.critique(data, asked, label, gate, training.seed)
     if not gate.reasoning:
-        training.chat_template_kwargs = {**_template(training), "enable_thinking": False}
+        training.chat_template_kwargs = {**template_options(training), "enable_thinking": False}
     return reinforce("critique", model, training, [data, asked, label], reward, gate, rows)
-
-
-def _template(training: GRPOConfig) -> dict[str, Any]:
-    given = training.chat_template_kwargs
-    return given if isinstance(given, dict) else {}

@@ -40,7 +40,7 @@ from trl import GRPOConfig  # pyright: ignore[reportPrivateImportUsage]
 
 from act_data.prompts import render_answer
 from act_train.arguments.training import EnvRlArguments, ModelArguments
-from act_train.base import adapters, init_kwargs, weights_of
+from act_train.base import adapters, init_kwargs, template_options, weights_of
 from act_train.data import spread
 from act_train.environment import OVER, REWARDS, Place, open_places, tasks_of
 from act_train.errors import NothingToLearn, RecipeError
@@ -107,7 +107,7 @@ def run(model: ModelArguments, data: EnvRlArguments, training: GRPOConfig) -> di
     tokenizer = AutoTokenizer.from_pretrained(
         model.source, revision=model.revision or "main", padding_side="left", truncation_side="left"
     )
-    playing = conversing(tokenizer, _template_options(training))
+    playing = conversing(tokenizer, template_options(training))
     options = tasks_of(data)
     with open_places(options, data.history) as opened:
         first = opened()
@@ -212,7 +212,7 @@ def _rows(task_ids: Sequence[str], training: GRPOConfig) -> list[Row]:
 
 def _check_budget(place: Place, task_id: str, tokenizer: Any, training: GRPOConfig) -> None:
     """Warn where the tokens of an episode do not last for its turns; judged by its first turn."""
-    options = _template_options(training)
+    options = template_options(training)
     seen = place.reset(task_id)
     limit = place.env.step_limit
     if limit is None:
@@ -263,8 +263,3 @@ def waiting(found: str, processes: int) -> str:
         "episodes differ in their turns: they would wait for each other for ever. Take ZeRO-2 "
         "(accelerate/zero2.yaml), and vllm_mode: colocate with vllm_tensor_parallel_size: 1."
     )
-
-
-def _template_options(training: GRPOConfig) -> dict[str, Any]:
-    given = training.chat_template_kwargs
-    return given if isinstance(given, dict) else {}

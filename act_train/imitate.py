@@ -78,7 +78,8 @@ def fit(
         peft_config=adapters(model, training),
     )
     show_progress(trainer)
-    _refuse_cut_answers(trainer, len(train), training.max_length)
+    _refuse_cut_answers(trainer.train_dataset, len(train), training.max_length)
+    _refuse_cut_answers(trainer.eval_dataset, len(held), training.max_length)
     result = trainer.train(resume_from_checkpoint=checkpoint(training))
     metrics = dict(result.metrics)
     if held:
@@ -87,9 +88,8 @@ def fit(
     return metrics
 
 
-def _refuse_cut_answers(trainer: SFTTrainer | DPOTrainer, count: int, limit: int | None) -> None:
+def _refuse_cut_answers(rows: Any, count: int, limit: int | None) -> None:
     """TRL cuts a long row at its end, which is the answer, and drops rows left without one."""
-    rows = trainer.train_dataset
     if limit is None or not isinstance(rows, Dataset):
         return
     if "input_ids" in rows.column_names:  # cut already: those of just this length may have been

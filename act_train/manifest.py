@@ -1,8 +1,9 @@
 """What a run leaves for others to read: ``run.json``, ``metrics.json``, ``log_history.jsonl``.
 
 ``run.json`` is written before the first step and says all that determines the run: arguments, what
-the model was shown, which weights it started from, and the versions of the libraries. It holds no
-time and no place, so that equal runs give equal files. Weights and checkpoints are the trainer's.
+the model was shown, which weights it started from, how many processes train it, and the versions of
+this program (its commit, where that is known) and of the libraries. It holds no time and no place,
+so that equal runs give equal files. Weights and checkpoints are the trainer's.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from peft import PeftModel
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
+from act_data import provenance
 from act_data.prompts import PROMPT_VERSION
 from act_data.runs.run import differences
 from act_data.storage.files import write_json
-from act_envs import __version__
 from act_train.errors import RecipeError
 from act_train.rows import Row, fingerprint
 
@@ -73,7 +74,8 @@ def write_run(
         **({} if labels is None else {"labels": dict(labels)}),
         "weights": weights,
         "prompt_version": PROMPT_VERSION,
-        "versions": {"act-train": __version__, **{name: version(name) for name in _LIBRARIES}},
+        "processes": training.world_size,
+        "versions": program(*_LIBRARIES),
     }
     # Also of a run that starts anew: its run.json would speak for checkpoints that are not its own.
     lying = get_last_checkpoint(str(folder)) if folder.is_dir() else None
@@ -81,6 +83,11 @@ def write_run(
         _refuse_another_run(Path(str(found)), run)
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / _RUN, run)
+
+
+def program(*libraries: str) -> dict[str, str]:
+    """Versions of this program, with the commit where that is known, and of what it runs on."""
+    return {"act-train": provenance.version(), **{name: version(name) for name in libraries}}
 
 
 def watches(option: str, told: Mapping[str, Any]) -> bool:
@@ -106,11 +113,16 @@ def recorded(folder: Path) -> dict[str, Any]:
     path = folder / _RUN
     if not path.is_file():
         return {}
-    found = _manifest(path)
+    found = read_manifest(path)
     return {**found["arguments"], "stage": found.get("stage")}
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> dict[str, Any]:
+    """What a ``run.json`` holds.
+
+    Raises:
+        RecipeError: it is damaged, or something else.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -138,7 +150,7 @@ def _refuse_another_run(resumed: Path, run: Mapping[str, Any]) -> None:
     path = resumed.parent / _RUN
     if not path.is_file():
         return  # a checkpoint brought from elsewhere: nothing contradicts it
-    found = differences(_essence(_manifest(path)), _essence(run))
+    found = differences(_essence(read_manifest(path)), _essence(run))
     if found:
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
         raise RecipeError(

@@ -33,7 +33,6 @@ import functools
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,13 +48,12 @@ from act_data.policies.base import check_seed
 from act_data.prompts import PROMPT_VERSION
 from act_data.runs.run import differences
 from act_data.storage.files import replacing, write_json
-from act_envs import __version__
 from act_train.arguments.scratch import PretrainArguments
 from act_train.corpus import Corpus
 from act_train.documents import Document
 from act_train.errors import RecipeError
 from act_train.learner import Learner
-from act_train.manifest import refuse_overwriting
+from act_train.manifest import program, read_manifest, refuse_overwriting
 from act_train.packing import ATTENTION, TARGET, Batch, Batches, Encoder, predictions
 from act_train.probes import Probes, copy_probe, measure
 from act_train.scratch import make_model, make_tokenizer
@@ -237,13 +235,13 @@ def _record(arguments: PretrainArguments, weights: str) -> dict[str, Any]:
         "arguments": {name: value for name, value in chosen.items() if value is not None},
         "weights": weights,
         "prompt_version": PROMPT_VERSION,
-        "versions": {"act-train": __version__, **{name: version(name) for name in libraries}},
+        "versions": program(*libraries),
     }
 
 
 def _refuse_another_run(folder: Path, record: dict[str, Any]) -> None:
     path = folder / _RUN
-    there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else record
+    there = read_manifest(path) if path.is_file() else record
     if found := differences(_essence(there), _essence(record)):
         raise RecipeError(
             f"{folder} holds another run: {'; '.join(found[:3])}. Nothing was changed. Give the "

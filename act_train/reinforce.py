@@ -19,7 +19,7 @@ from act_train.arguments.training import (
     ModelArguments,
     RewardArguments,
 )
-from act_train.base import adapters, init_kwargs, weights_of
+from act_train.base import adapters, init_kwargs, template_options, weights_of
 from act_train.errors import NothingToLearn, RecipeError
 from act_train.gate import Witness, measure, open_choice_gate, open_gate
 from act_train.manifest import checkpoint, finish, write_run
@@ -110,7 +110,7 @@ def _begun(trainer: SharedPrefixGRPOTrainer, row: Row) -> str:
             row["prompt"],
             add_generation_prompt=True,
             tokenize=False,
-            **(given.chat_template_kwargs or {}),
+            **template_options(given),
         )
     )
 

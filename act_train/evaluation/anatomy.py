@@ -46,7 +46,7 @@ def anatomy(episodes: Sequence[tuple[Turns, bool]]) -> dict[str, Any]:
     return {
         "invalid_share": _share([not turn["valid"] for turn in steps]),
         "answers": answers,
-        "format_failure_share": failures / max(1, answers),
+        "format_failure_share": failures / answers if answers else None,
         "faults": {name: faults[name] / answers for name in FAULTS if faults[name]},
         "recovery_share": _share(after),
         "repeated_share": _share([again for turns, _ in episodes for again in _repeated(turns)]),

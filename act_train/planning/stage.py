@@ -13,7 +13,7 @@ from typing import Any
 from act_data.errors import DataNotFound, ModelNotFound
 from act_envs.errors import ActError, AssetsNotFound, MissingExtra
 from act_train.arguments.training import CritiqueArguments, ModelArguments
-from act_train.base import BYTES, free, refuse_shared_out
+from act_train.base import BYTES, free, refuse_shared_out, template_options
 from act_train.env_rl import ZERO3, waiting
 from act_train.errors import RecipeError
 from act_train.planning import work
@@ -213,9 +213,8 @@ def _weights(training: Any, shape: Shape) -> int:
 
 
 def _template(options: Sequence[Any], training: Any) -> dict[str, Any]:
-    given = getattr(training, "chat_template_kwargs", None)
     silent = any(isinstance(one, CritiqueArguments) and not one.reasoning for one in options)
     return {
-        **(given if isinstance(given, dict) else {}),
+        **template_options(training),
         **({"enable_thinking": False} if silent else {}),
     }

@@ -42,7 +42,7 @@ def test_rates_are_shares_of_what_they_say() -> None:
 def test_an_expert_gives_no_answers_and_shares_of_nothing_are_none() -> None:
     turns = [{"observation": "start"}, {"action": "a", "observation": "x", "valid": True}]
     found = anatomy([(turns, False)])
-    assert (found["answers"], found["format_failure_share"]) == (0, 0)
+    assert (found["answers"], found["format_failure_share"]) == (0, None)
     assert found["recovery_share"] is found["steps_to_success"] is None
 
 

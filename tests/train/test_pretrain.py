@@ -226,6 +226,9 @@ pretrain.run(PretrainArguments(out={str(killed)!r}, **{ {**SMALL, "workers": 1}!
         pretrain.run(PretrainArguments(out=str(killed), **{**SMALL, "steps": 5, "decay": 0.2}))
     for name in ("model.safetensors", "tokenizer.json", "log.jsonl", "metrics.json"):
         assert (straight / name).read_bytes() == (killed / name).read_bytes(), name
+    (killed / "run.json").write_text("{")
+    with pytest.raises(RecipeError, match=r"run\.json is no JSON"):
+        pretrain.run(PretrainArguments(out=str(killed), **SMALL))
     lines = [json.loads(line) for line in (straight / "log.jsonl").open()]
     assert [line["step"] for line in lines] == [2, 4, 6]
     assert lines[-1]["loss"] < lines[0]["loss"]

@@ -54,6 +54,7 @@ from act_train.arguments.training import (
 )
 from act_train.cli import STAGES, main
 from act_train.errors import NothingToLearn, RecipeError, TrainingData
+from act_train.preparing import Prepared
 from act_train.recipe import find, load, packaged, read
 
 CPU: dict[str, Any] = {
@@ -417,6 +418,15 @@ def test_rows_that_would_lose_their_answers_are_refused(
     data = TrajectoryArguments(trajectories=str(stored / "trajectories.parquet"))
     with pytest.raises(TrainingData, match="max_length=40"):
         imitate.run(ModelArguments(model=str(base)), data, sft(tmp_path, max_length=40))
+    short, long = (
+        [{"prompt": [{"role": "user", "content": "go " * count}],
+          "completion": [{"role": "assistant", "content": "go"}]}]
+        for count in (3, 300)
+    )  # fmt: skip
+    rows = Prepared(short * 16, long)  # so would those that are only measured on
+    with pytest.raises(TrainingData, match="1 of 1 rows have max_length=128"):
+        imitate.fit("imitate", ModelArguments(model=str(base)), sft(tmp_path, max_length=128), [],
+                    rows)  # fmt: skip
 
 
 @pytest.mark.parametrize(
