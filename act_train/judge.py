@@ -158,6 +158,7 @@ def _facts(pair: ContrastPair) -> dict[str, Any]:
     return {
         "pair_id": pair.pair_id,
         "task_id": pair.task_id,
+        "origin": pair.origin,
         "env_id": pair.env_id,
         "kind": pair.kind,
         "step": pair.step,

@@ -6,7 +6,8 @@ the same is what any judge gets for free: results of training are to be read abo
 The judge is a logistic regression on the difference of the two actions' features (tf-idf of words,
 of pairs of words, and of two to four characters), without an intercept: to exchange the actions
 changes the sign of its score, so their order carries nothing. It is cross-validated over five
-folds of whole tasks: no task is both trained and tested on. Two simpler judges stand beside it:
+folds of whole tasks: no task is both trained and tested on, nor are two that were made from one
+thing (WebShop's of a product), which count as one task here. Two simpler judges stand beside it:
 the shorter action, and the action whose verb was the more often the better one in the training
 folds. A judge that cannot decide is right by half.
 
@@ -36,6 +37,7 @@ from act_data.analysis.bootstrap import Estimate, estimate, task_weights
 from act_data.analysis.noise import READINGS
 from act_data.analysis.table import aligned, titled
 from act_data.policies.base import seed_of
+from act_data.splits import made_from
 from act_data.storage.files import write_text
 from act_data.storage.tables import stream
 from act_envs.errors import MissingExtra, UnknownArgument
@@ -190,7 +192,8 @@ def _read(config: Floor) -> dict[_Source, dict[str, _Labelled]]:
     found: dict[_Source, dict[str, list[tuple[str, _Pair]]]] = {}
     verdicts = (f"verification.{reading}.verdict" for reading in READINGS)
     for source, row in _streamed(config, "expert_action", "alternative_action", *verdicts):
-        if row["task_id"] not in chosen[source]:
+        whole = made_from(row["task_id"], row["origin"])
+        if whole not in chosen[source]:
             continue
         pair = (row["expert_action"], row["alternative_action"])
         for label in LABELS:
@@ -198,7 +201,7 @@ def _read(config: Floor) -> dict[_Source, dict[str, _Labelled]]:
             if verdict in ("expert_better", "alternative_better"):
                 ordered = pair if verdict == "expert_better" else pair[::-1]
                 some = found.setdefault(source, {}).setdefault(label, [])
-                some.append((row["task_id"], ordered))
+                some.append((whole, ordered))
     return {
         source: {label: _labelled(some) for label, some in labels.items()}
         for source, labels in found.items()
@@ -209,7 +212,7 @@ def _chosen(config: Floor) -> dict[_Source, set[str]]:
     """The tasks of each source that are taken."""
     counts: dict[_Source, Counter[str]] = {}
     for source, row in _streamed(config):
-        counts.setdefault(source, Counter())[row["task_id"]] += 1
+        counts.setdefault(source, Counter())[made_from(row["task_id"], row["origin"])] += 1
     chosen: dict[_Source, set[str]] = {}
     for source, tasks in counts.items():
         taken, chosen[source] = 0, set()
@@ -223,7 +226,7 @@ def _chosen(config: Floor) -> dict[_Source, set[str]]:
 
 def _streamed(config: Floor, *names: str) -> Iterator[tuple[_Source, Mapping[str, Any]]]:
     for path in config.pairs:
-        for row in stream(path, "pairs", "env_id", "expert", "policy", "task_id", *names):
+        for row in stream(path, "pairs", "env_id", "expert", "policy", "task_id", "origin", *names):
             yield (row["env_id"], row["expert"], row["policy"]), row
 
 

@@ -5,7 +5,8 @@ the shares of the verdicts and the label noise that follows from them. It judges
 
 Pairs that were not verified are counted and left out.
 
-Intervals are those of :mod:`act_data.analysis.bootstrap`, over tasks.
+Intervals are those of :mod:`act_data.analysis.bootstrap`, over tasks. Those that were made from one
+thing (WebShop's of a product) count as one task, for they are alike.
 
 Where only some pairs were judged, shares are estimated for each kind of task and weighted by the
 kinds' shares of all pairs, and tasks are drawn within kinds. Kinds with a single judged task are
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from act_data.analysis.bootstrap import RESAMPLES, Estimate, estimate, task_weights
 from act_data.analysis.table import aligned, as_is, markdown_table, titled
 from act_data.errors import SchemaMismatch
+from act_data.splits import made_from
 from act_data.storage.files import write_text
 from act_data.storage.tables import stream
 from act_envs.errors import UnknownArgument
@@ -46,7 +48,7 @@ OUTCOMES = (
 _CELLS = (len(READINGS), 2, 1 + len(OUTCOMES))
 _SEED = 0
 _SUBSETS = ("all", "admissible")
-_NAMES = ("env_id", "expert", "policy", "task_id", "kind")
+_NAMES = ("env_id", "expert", "policy", "task_id", "origin", "kind")
 _FACTS = ("admissible", "commute", "expert.state_hash", "alternative.state_hash")
 _JUDGED = [f"{reading}.{name}" for reading in READINGS for name in ("method", "verdict")]
 
@@ -131,7 +133,7 @@ class _Source:
         if found is None:
             self.unverified[kind] += 1
             return
-        name = (kind, row["task_id"])
+        name = (kind, made_from(row["task_id"], row["origin"]))
         if name not in self.cells:
             self.cells[name] = np.zeros(_CELLS, np.int64)
         for at, reading in enumerate(READINGS):

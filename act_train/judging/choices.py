@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from act_data.analysis.bootstrap import Estimate
+from act_data.splits import made_from
 from act_train.judging.resampling import Array, Tasks
 
 Line = Mapping[str, Any]
@@ -58,5 +59,9 @@ def with_interval(name: str, found: Estimate | None) -> dict[str, Any]:
 
 
 def tasks_of(lines: Sequence[Line]) -> Tasks:
-    """The tasks of pairs; ids are unique within an environment only."""
-    return Tasks([f"{line['env_id']} {line['task_id']}" for line in lines])
+    """The tasks of pairs; ids are unique within an environment only.
+
+    Tasks that were made from one thing (WebShop's of a product) are alike, and count as one.
+    """
+    return Tasks([f"{line['env_id']} {made_from(line['task_id'], line['origin'])}"
+                  for line in lines])  # fmt: skip

@@ -14,7 +14,7 @@ from act_data.loading import load
 from act_data.loading import pairs as as_pairs
 from act_data.models import split_revision
 from act_data.publish.manifest import MANIFEST
-from act_data.splits import check_split
+from act_data.splits import check_split, made_from
 from act_data.types import ContrastPair
 from act_train.arguments.measuring import JudgedPairArguments
 from act_train.data import load_pairs, split_by_task
@@ -69,8 +69,8 @@ def chosen_pairs(
 
 
 def _others(known: Iterable[ContrastPair], judged: Iterable[ContrastPair]) -> list[ContrastPair]:
-    tasks = {pair.task_id for pair in judged}
-    return [pair for pair in known if pair.task_id not in tasks]
+    judged_on = {made_from(pair.task_id, pair.origin) for pair in judged}
+    return [pair for pair in known if made_from(pair.task_id, pair.origin) not in judged_on]
 
 
 def _of_dataset(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -92,6 +93,13 @@ def test_a_task_is_not_trained_and_tested_on(tmp_path: Path) -> None:
     row = measured(drawn(by_task), tmp_path)["assumed", "n-grams"]
     assert row.accuracy is not None
     assert row.accuracy.value < 0.75
+
+
+def test_tasks_of_one_product_are_not_trained_and_tested_on(tmp_path: Path) -> None:
+    pairs = [dataclasses.replace(pair, task_id=f"t{n}", origin=pair.task_id)
+             for n, pair in enumerate(drawn(by_task))]  # fmt: skip
+    row = measured(pairs, tmp_path)["assumed", "n-grams"]
+    assert row == measured(drawn(by_task), tmp_path)["assumed", "n-grams"]
 
 
 def test_the_simple_judges_by_hand(tmp_path: Path) -> None:

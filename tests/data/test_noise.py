@@ -178,6 +178,16 @@ def test_what_was_never_seen_is_not_impossible(tmp_path: Path) -> None:
     assert dataclasses.astuple(alone["wrong"]) == (0, 0, 1)
 
 
+def test_tasks_of_one_product_count_as_one(tmp_path: Path) -> None:
+    made_of = [made(str(n), "equivalent" if n < 6 else "expert_better") for n in range(20)]
+    whole = [dataclasses.replace(pair, task_id="t", origin=f"{n // 2}")
+             for n, pair in enumerate(made_of)]  # fmt: skip
+    told = rows_of([dataclasses.replace(p, task_id=f"{n}") for n, p in enumerate(whole)], tmp_path)
+    assert told[0].tasks == 10
+    by_name = [dataclasses.replace(pair, task_id=pair.origin, origin="") for pair in whole]
+    assert told == rows_of(by_name, tmp_path)
+
+
 def test_sources_are_told_apart_and_files_put_together(tmp_path: Path) -> None:
     pairs = [made(str(n), "expert_better") for n in range(3)]
     other = [dataclasses.replace(pair, expert="gold") for pair in pairs[:2]]

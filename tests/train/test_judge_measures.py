@@ -88,8 +88,8 @@ def chosen(number: int, better: bool, gap: float) -> dict[str, Any]:
     """What is written of a pair of which a judge is so sure, in nats, that it names the better."""
     both = [[min(gap, 0), min(-gap, 0)]] * 2
     return {
-        "pair_id": str(number), "task_id": str(number), "env_id": "", "kind": "", "policy": "",
-        "step": 0, "admissible": True, "choices": {"state": both, "no_state": both},
+        "pair_id": str(number), "task_id": str(number), "origin": "", "env_id": "", "kind": "",
+        "policy": "", "step": 0, "admissible": True, "choices": {"state": both, "no_state": both},
         "verdicts": {"hindsight": "expert_better" if better else "equivalent", "informed": None},
         "regrets": {"hindsight": None, "informed": None},
     }  # fmt: skip
