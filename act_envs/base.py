@@ -130,7 +130,7 @@ class TextEnv(gym.Env[str, str]):
             assert self._given is not None
             task = self._given(self._simulator, further, task)
         if task is None:
-            tasks = self._simulator.tasks(self.split)
+            tasks = self._listed(None)
             if not len(tasks):
                 full = [name for name in (*self.splits, *self.panels) if self.count(name)]
                 raise UnknownSplit(f"split {self.split!r} has no tasks here. {nearest('', full)}")

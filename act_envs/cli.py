@@ -10,6 +10,7 @@ import contextlib
 import functools
 import importlib
 import itertools
+import re
 import sys
 import time
 from collections import Counter
@@ -178,7 +179,7 @@ class Play:
     """Actions until the episode is truncated; none by default."""
 
     env_kwargs: dict[str, str] = field(default_factory=dict)
-    """Further arguments of the environment, as NAME VALUE pairs; true, false, numbers as such."""
+    """Further arguments of the environment: NAME VALUE pairs; true, false, integers as such."""
 
     def __call__(self) -> int:
         from act_envs.play import Game
@@ -198,10 +199,10 @@ class Play:
 
 
 def _value(text: str) -> object:
-    """What a word of the command line means as an argument: a truth value, a number, or itself."""
+    """What a word of the command line means: a truth value, a whole number, or itself."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else text
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text
 
 
 def make(env_id: str, **kwargs: Any) -> TextEnv:

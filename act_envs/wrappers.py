@@ -124,7 +124,9 @@ class TranscriptRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
     """Keep the turns of the episode, and append finished episodes to a JSONL file.
 
     It records what passes through it. Restoring a snapshot of the environment underneath does not,
-    so the turns that were undone stay in the transcript.
+    so the turns that were undone stay in the transcript; ``score`` is the environment's own. What
+    is played after an episode has ended, from such a state of it, gives a further record of that
+    episode, with all of its turns.
 
     Args:
         env: any ACT environment, wrapped or not; what it returns is what is recorded.
@@ -132,7 +134,7 @@ class TranscriptRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
             An episode that a ``reset`` or ``close`` cuts short is written too, as unfinished.
 
     Raises:
-        UnknownArgument: the folder of ``path`` does not exist.
+        UnknownArgument: the folder of ``path`` does not exist, or ``path`` is one.
     """
 
     def __init__(self, env: gym.Env[str, str], path: str | Path | None = None) -> None:
@@ -157,7 +159,8 @@ class TranscriptRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs)
     def step(self, action: str) -> _Step:
         """Step and record."""
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self.turns.append(Turn(action, observation, float(reward), info["action_valid"]))
+        turn = Turn(action, observation, float(reward), info["action_valid"])
+        self._transcript.add(turn, info["score"])
         if terminated or truncated:
             _append(self._path, self._transcript.end(finished=True, won=info["won"]))
         return observation, float(reward), terminated, truncated, info
@@ -185,7 +188,7 @@ class VectorTranscriptRecorder(
         path: as for ``TranscriptRecorder``.
 
     Raises:
-        UnknownArgument: ``env`` is something else, or the folder of ``path`` does not exist.
+        UnknownArgument: ``env`` is something else, or ``path`` cannot be a file.
     """
 
     def __init__(
@@ -239,7 +242,7 @@ class VectorTranscriptRecorder(
             else:
                 valid = bool(info["action_valid"][place])
                 turn = Turn(str(action), seen[place], float(rewards[place]), valid)
-                transcript.turns.append(turn)
+                transcript.add(turn, float(info["score"][place]))
                 if ended[place]:
                     records += transcript.end(finished=True, won=bool(info["won"][place]))
             if again:
@@ -265,7 +268,7 @@ _HEAD = ("task_id", "split", "kind", "goal")  # what a record repeats of info
 
 
 class _Transcript:
-    """An episode as it passes by, and the record that it gives once: none, or one, as a list.
+    """An episode as it passes by, and the record that it gives at its end: none, or one, as a list.
 
     Attributes:
         turns: those of the episode; they stay when it has ended, until the next begins.
@@ -273,6 +276,8 @@ class _Transcript:
 
     def __init__(self) -> None:
         self._head: dict[str, Any] | None = None
+        self._open = False  # there is something that no record has
+        self._score = 0.0
         self.turns: list[Turn] = []
 
     def begin(
@@ -286,18 +291,24 @@ class _Transcript:
             **{key: info[key] for key in _HEAD},
             "observation": observation,
         }
+        self._open, self._score = True, 0.0
         return cut_short
+
+    def add(self, turn: Turn, score: float) -> None:
+        """Note a turn, and the score that the environment tells after it."""
+        self.turns.append(turn)
+        self._open, self._score = True, score
 
     def end(
         self, *, finished: bool = False, won: bool = False, **more: Any
     ) -> list[dict[str, Any]]:
-        """End the episode; its record, where there is an episode that had not ended."""
-        head, self._head = self._head, None
-        if head is None:
+        """End the episode; its record, where something has come since the one before."""
+        was_open, self._open = self._open, False
+        if self._head is None or not was_open:
             return []
-        score = sum(turn.reward for turn in self.turns)
         turns = [asdict(turn) for turn in self.turns]
-        return [{**head, "finished": finished, "score": score, "won": won, "turns": turns, **more}]
+        ended = {"finished": finished, "score": self._score, "won": won, "turns": turns}
+        return [{**self._head, **ended, **more}]
 
 
 def _checked(path: str | Path | None) -> Path | None:
@@ -305,6 +316,8 @@ def _checked(path: str | Path | None) -> Path | None:
         raise UnknownArgument(
             f"the folder of {path} does not exist. Make it, or choose another path."
         )
+    if path is not None and Path(path).is_dir():
+        raise UnknownArgument(f"{path} is a folder. Give the name of a file in it.")
     return None if path is None else Path(path)
 
 

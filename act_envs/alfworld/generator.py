@@ -2,8 +2,8 @@
 
 Every game can be won by construction: what a task needs is in its room, and the planner's optimal
 walkthrough is stored with it. Games are written as the official ones are, so TextWorld plays them
-too. They resemble the official train games (:func:`act_envs.alfworld.resemblance.resemblance`
-measures how far), and are none of them.
+too. They resemble the official train games (``python -m benchmarks.parity alfworld`` tells how
+far), and are none of them.
 
 What is held out, and from which split, whatever the seed:
 

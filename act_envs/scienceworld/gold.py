@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from act_envs.errors import SimulatorError
 from act_envs.scienceworld import wire
@@ -48,8 +49,10 @@ def search(shared: Machine, request: bytes, java_options: Sequence[str]) -> list
     try:
         answer = wire.Reader(shared.ask(request, TIMEOUT))
     except MachineDied as error:
-        logger.info("%s Searching again with %s.", error, _HEAP)
-        larger = Machine((*java_options, _HEAP))
+        # Of two heaps Java takes the last. One that the user has made larger stays.
+        options = java_options if _heap(java_options) >= _heap([_HEAP]) else (*java_options, _HEAP)
+        logger.info("%s Searching again with %s.", error, " ".join(options))
+        larger = Machine(options)
         try:
             answer = wire.Reader(larger.ask(request, TIMEOUT))
         except MachineDied as again:
@@ -67,3 +70,10 @@ def search(shared: Machine, request: bytes, java_options: Sequence[str]) -> list
         ) from error
     path = answer.text()
     return path.split("\n") if path else []
+
+
+def _heap(options: Iterable[str]) -> int:
+    """Bytes that Java may take by its options; 0 where they do not say."""
+    found = (re.fullmatch(r"-Xmx([0-9]+)([kmgtKMGT]?)", option) for option in options)
+    sizes = [int(one[1]) << 10 * " kmgt".index(one[2].lower() or " ") for one in found if one]
+    return sizes[-1] if sizes else 0

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from act_envs.errors import SimulatorError
+from act_envs.errors import SimulatorError, SnapshotMismatch
 from act_envs.protocol import one_by_one
 from act_envs.scienceworld import catalogue, panels, rules
 from act_envs.scienceworld.gold import GoldPaths
@@ -137,10 +137,11 @@ class ReferenceSimulator:
         """Replay what is missing, and make sure that upstream said the same.
 
         Raises:
-            SimulatorError: the state is not of this kind, or the replay led elsewhere.
+            SimulatorError: the replay led elsewhere.
+            SnapshotMismatch: it is no state of this simulator.
         """
         if not isinstance(state, Recipe):
-            raise SimulatorError(
+            raise SnapshotMismatch(
                 f"a state of {self.name} is a Recipe, not {type(state).__name__}. "
                 "Restore what snapshot() returned."
             )

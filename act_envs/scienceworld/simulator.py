@@ -24,7 +24,7 @@ from functools import cache, partial
 from importlib.metadata import version
 from typing import NoReturn, TypeVar
 
-from act_envs.errors import SimulatorError
+from act_envs.errors import SimulatorError, SnapshotMismatch
 from act_envs.protocol import one_by_one
 from act_envs.scienceworld import catalogue, gold, machine, panels, rules, wire
 from act_envs.scienceworld.jre import simulator_folder
@@ -197,9 +197,10 @@ class NativeSimulator:
 
         Raises:
             SimulatorError: the way leads to another state than before.
+            SnapshotMismatch: it is no state of this simulator.
         """
         if not isinstance(state, Recipe):
-            raise SimulatorError(
+            raise SnapshotMismatch(
                 f"a state of {self.name} is a Recipe, not {type(state).__name__}. "
                 "Restore what snapshot() returned."
             )

@@ -121,10 +121,10 @@ def find_source(data_dir: str | Path | None = None) -> Source:
     """Where the files of a catalogue are.
 
     Looks at ``data_dir`` alone where it is given, else at ``data_home()``; in each at the folder
-    itself, then at its folders ``webshop`` and ``webshop_1k``. Of several ``items_shuffle*.json``
-    in a folder the full one is taken, else the one of most products; ``data_dir`` may also be one
-    of them. ``items_ins_v2`` and ``items_human_ins`` are those with the same ending of the name,
-    else those without any.
+    itself, then at its folders ``webshop``, ``webshop_1k`` and ``webshop/webshop_1k``. Of several
+    ``items_shuffle*.json`` in a folder the full one is taken, else the one of most products;
+    ``data_dir`` may also be one of them. ``items_ins_v2`` and ``items_human_ins`` are those with
+    the same ending of the name, else those without any.
 
     Raises:
         AssetsNotFound: there is no catalogue, or a part of it is missing.
@@ -140,9 +140,9 @@ def find_source(data_dir: str | Path | None = None) -> Source:
         ) from error
     if products is None:
         raise AssetsNotFound(
-            f"WebShop's items_shuffle*.json not found in {place} nor in its folders webshop and "
-            "webshop_1k. Give data_dir=, or set ACT_DATA_DIR to the folder that has it, or run: "
-            "act-envs download webshop"
+            f"WebShop's items_shuffle*.json not found in {place} nor in its folders webshop, "
+            "webshop_1k and webshop/webshop_1k. Give data_dir=, or set ACT_DATA_DIR to the folder "
+            "that has it, or run: act-envs download webshop"
         )
     attributes = _companion(products, "items_ins_v2")
     if attributes is None:

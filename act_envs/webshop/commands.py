@@ -16,7 +16,7 @@ import tyro
 
 from act_envs.assets import data_home, given_path
 from act_envs.download import install
-from act_envs.errors import AssetsNotFound, CatalogueError
+from act_envs.errors import AssetsNotFound, CatalogueError, UnknownArgument
 from act_envs.progress import Progress
 from act_envs.webshop.catalogue import Warnings, find_source, read_products
 from act_envs.webshop.records import read_array, read_object
@@ -146,6 +146,8 @@ class Generate:
         from act_envs.webshop.generator import write
 
         folder = given_path(self.out, "--out")
+        if self.products < 1:
+            raise UnknownArgument(f"--products {self.products} must be at least 1.")
         with Progress("products written", self.products) as progress:
             write(self.seed, self.products, folder, progress.advance)
         print(f"{self.products:,} products are in {folder}.")

@@ -311,6 +311,8 @@ class WebShopBrowserEnv(TextEnv):
             ) from error
         if products is not None and data_dir is not None:
             raise UnknownArgument("generated products need no data_dir. Give products alone.")
+        if products is None and seed_of_products != 0:
+            raise UnknownArgument("seed_of_products is of generated products. Give products too.")
         if products is None:
             shop = open_shop(data_dir)
         else:

@@ -2,8 +2,9 @@
 
 A catalogue of any size is made product by product in constant memory, with the same bytes on every
 machine. Its counts (words, options, prices, how hard a goal is) are near those of the real 1,000
-products (``resemblance`` measures them); its words are this project's, and rare ones are invented.
-There are synthetic instructions and no human ones, which only people can write.
+products (``python -m benchmarks.parity webshop`` prints both); its words are this project's, and
+rare ones are invented. There are synthetic instructions and no human ones, which only people can
+write.
 """
 
 from __future__ import annotations

@@ -14,14 +14,15 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from act_envs.errors import EpisodeNotRunning, SimulatorError
-from act_envs.scienceworld import build, jre, machine, simulator, wire
+from act_envs.scienceworld import build, gold, jre, machine, simulator, wire
 from act_envs.scienceworld.env import ScienceWorldEnv
 from act_envs.scienceworld.gold import GoldPaths
 from act_envs.scienceworld.simulator import NativeSimulator
@@ -284,12 +285,36 @@ def test_the_expert_gets_more_memory_where_it_needs_it(
     assert small.act(path[0]) == outcomes[1]
     monkeypatch.setattr(machine.Machine, "ask", ask)
     assert small.expert_action("gold") == path[1]
-    assert "Searching again with -Xmx1g." in caplog.text
+    assert "Searching again with -Xmx128m -Xmx1g." in caplog.text
     assert [options.count("-Xmx1g") for options in asked] == [0, 1]
     assert small.act(path[1]) == outcomes[2]  # in a process of the size that was asked for
     assert small._machine is not None
     assert "-Xmx1g" not in small._machine.process.args
     small.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "then"), [((), "-Xmx1g"), (("-Xmx4G",), "-Xmx4G"), (("-Xmx9m",), "-Xmx9m -Xmx1g")]
+)
+def test_a_heap_that_was_made_larger_stays(
+    given: Sequence[str], then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    class Dying:
+        def __init__(self, options: Sequence[str]) -> None:
+            made.append(" ".join(options))
+
+        def ask(self, *_: Any) -> bytes:
+            raise machine.MachineDied("died.")
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(gold, "Machine", Dying)
+    with pytest.raises(SimulatorError, match="twice"):
+        gold.search(cast("Any", Dying(given)), b"", given)
+    assert made[1] == then
 
 
 def test_a_search_that_fits_nowhere_is_an_error_and_the_episode_goes_on(

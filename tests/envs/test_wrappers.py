@@ -96,6 +96,29 @@ def test_transcripts_of_finished_and_abandoned_episodes(tmp_path: Path) -> None:
     assert len(second["turns"]) == 1
 
 
+def test_an_episode_that_is_played_on_after_its_end_gives_a_further_record(tmp_path: Path) -> None:
+    path = tmp_path / "transcripts.jsonl"
+    with pytest.raises(UnknownArgument, match="is a folder"):
+        TranscriptRecorder(gym.make(TOY), tmp_path)
+    env = TranscriptRecorder(gym.make(TOY), path)
+    _, info = env.reset(options=TASK)
+    inner: Any = env.unwrapped
+    before = inner.snapshot()
+    lengths = []
+    for _ in range(2):
+        while not info["won"]:
+            if info["score"] == 0:
+                before = inner.snapshot()
+            *_, info = env.step(inner.expert_action())
+        lengths.append(len(env.turns))
+        _, info = inner.restore(before)
+    env.close()
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(one["won"], one["score"]) for one in records] == [(True, 1.0)] * 2
+    assert [len(one["turns"]) for one in records] == lengths
+    assert lengths[0] < lengths[1]
+
+
 def test_wrapped_spec_can_be_made_again() -> None:
     spec = HistoryObservation(gym.make(TOY), turns=3).spec
     assert spec is not None
