@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,17 @@ class WorkOptions(RunOptions):
     def execute(self, run: Run[Any], job: Job[Any]) -> dict[str, Any]:
         """Do what is not done yet, see :meth:`act_data.runs.run.Run.execute`."""
         return run.execute(job, workers=self.workers, ray=self.ray, progress=self.progress)
+
+
+def check_once(paths: Iterable[Path]) -> None:
+    """Refuse an input that would count twice.
+
+    Raises:
+        UnknownArgument: it was given twice.
+    """
+    for path, count in Counter(path.resolve() for path in paths).items():
+        if count > 1:
+            raise UnknownArgument(f"{path} was given {count} times. Give it once.")
 
 
 @dataclass(frozen=True, kw_only=True)

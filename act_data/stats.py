@@ -19,6 +19,7 @@ import tyro
 from act_data.analysis.alike import WORDING, wording
 from act_data.analysis.noise import READINGS
 from act_data.analysis.table import aligned
+from act_data.options import check_once
 from act_data.storage.files import write_json
 from act_data.storage.holdings import Holding, find_rows
 from act_data.storage.tables import stream
@@ -86,10 +87,11 @@ def stats(config: Stats) -> dict[str, Any]:
 
     Raises:
         DataNotFound, DataCorrupt, SchemaMismatch, UnfinishedRun: data cannot be read.
-        UnknownArgument: no data were named.
+        UnknownArgument: no data were named, or some twice.
     """
     if not config.data:
         raise UnknownArgument("no data were named. Give folders or files: act-data stats DIR.")
+    check_once(config.data)
     tallies: dict[str, _Tally] = {}
     for holding in find_rows(config.data, "pairs", "trajectories"):
         tally = tallies.setdefault(holding.kind, _Tally())

@@ -13,7 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -110,6 +110,14 @@ def verify(config: Verify) -> dict[str, Any]:
     ):
         if value is not None and value < least:
             raise UnknownArgument(f"{name}={value} must be at least {least}.")
+    if config.rollouts and not config.informed:
+        raise UnknownArgument(
+            "rollouts judge by what the agent had observed, and informed is off. Leave one out."
+        )
+    asked = (field.name for field in fields(PolicyOptions))
+    given = [name for name in asked if getattr(config, name) != getattr(PolicyOptions, name)]
+    if given and not config.rollouts:
+        raise UnknownArgument(f"{given[0]} is of no use without rollouts. Set rollouts as well.")
     policy = config.make_policy() if config.rollouts else None
     if policy and policy.needs_effects:
         raise UnknownArgument(

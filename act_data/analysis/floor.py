@@ -36,6 +36,7 @@ from act_data.alternatives import verb
 from act_data.analysis.bootstrap import Estimate, estimate, task_weights
 from act_data.analysis.noise import READINGS
 from act_data.analysis.table import aligned, titled
+from act_data.options import check_once
 from act_data.policies.base import seed_of
 from act_data.splits import made_from
 from act_data.storage.files import write_text
@@ -113,6 +114,7 @@ def floor(config: Floor) -> list[FloorRow]:
     """
     if not config.pairs:
         raise UnknownArgument("no pairs were named. Give folders of contrast pairs.")
+    check_once(config.pairs)
     if config.limit < 1:
         raise UnknownArgument(f"limit must be at least 1, not {config.limit}.")
     check_installed()

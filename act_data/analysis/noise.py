@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from act_data.analysis.bootstrap import RESAMPLES, Estimate, estimate, task_weights
 from act_data.analysis.table import aligned, as_is, markdown_table, titled
 from act_data.errors import SchemaMismatch
+from act_data.options import check_once
 from act_data.splits import made_from
 from act_data.storage.files import write_text
 from act_data.storage.tables import stream
@@ -154,10 +155,11 @@ def noise(config: Noise) -> list[NoiseRow]:
     Raises:
         DataNotFound, DataCorrupt, UnfinishedRun: the pairs cannot be read.
         SchemaMismatch: they are not pairs, or none was verified.
-        UnknownArgument: none were named.
+        UnknownArgument: none were named, or some twice.
     """
     if not config.pairs:
         raise UnknownArgument("no pairs were named. Give folders that act-data verify wrote.")
+    check_once(config.pairs)
     sources: dict[tuple[str, str, str], _Source] = {}
     columns = (*_NAMES, *(f"verification.{name}" for name in (*_FACTS, *_JUDGED)))
     for path in config.pairs:

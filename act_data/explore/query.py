@@ -10,7 +10,8 @@ from typing import Any
 from act_data.analysis.noise import READINGS
 from act_envs.errors import UnknownArgument, nearest
 
-_PLAIN = ("q", "reading", "regret_min", "regret_max", "sort", "page")
+_PLAIN = ("q", "sort", "page")
+_OF_PAIRS = ("reading", "regret_min", "regret_max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,11 @@ def parse(given: Mapping[str, str], facets: Sequence[str], sorts: Sequence[str])
         UnknownArgument: a name or a value that means nothing.
     """
     said = {name: value for name, value in given.items() if value.strip()}
+    known_names = (*facets, *_PLAIN, *(_OF_PAIRS if "regret" in sorts else ()))
     for name in said:
-        if name not in (*facets, *_PLAIN):
+        if name not in known_names:
             raise UnknownArgument(
-                f"nothing can be filtered by {name!r}. {nearest(name, [*facets, *_PLAIN])}"
+                f"nothing can be filtered by {name!r}. {nearest(name, known_names)}"
             )
     reading, sort = said.get("reading", READINGS[0]), said.get("sort", "")
     for value, known in ((reading, READINGS), (sort, ("", *sorts))):

@@ -17,7 +17,6 @@ from __future__ import annotations
 import functools
 import io
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from typing import Annotated, Any
 import tyro
 
 from act_data.errors import DataCorrupt, DataNotFound, RunConflict
+from act_data.options import check_once
 from act_data.prompts import PROMPT_VERSION
 from act_data.provenance import versions
 from act_data.publish.card import DESCRIPTION, describe
@@ -186,9 +186,7 @@ def _check(config: Build) -> None:
         if value < least:
             raise UnknownArgument(f"{name}={value} must be at least {least}.")
     for paths in (config.pairs, config.trajectories, config.mined):
-        for path, count in Counter(path.resolve() for path in paths).items():
-            if count > 1:
-                raise UnknownArgument(f"{path} was given {count} times. Give it once.")
+        check_once(paths)
 
 
 def _rows_in(folder: Path, paths: Sequence[Path]) -> int:

@@ -28,11 +28,12 @@ def read_row(value: Mapping[str, Any], place: str) -> Record:
             tuple(_text(step, "action") for step in steps),
             frozenset(at for at, step in enumerate(steps) if not step["action_valid"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
         return Record(place, fault=f"no trajectory as act-data exports them ({error!r})")
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
     if not isinstance(value[name], str):
         raise NotUnderstood(f"{name} is {value[name]!r:.80}")
+    value[name].encode()  # half of a surrogate pair is no text, and could not be stored
     return value[name]

@@ -259,6 +259,7 @@ def test_trajectories_and_episodes_are_filtered_likewise(holdings: list[Holding]
         ("/pairs?page=-1", "is no number of a page"),
         ("/pairs?page=٣", "is no number of a page"),
         ("/trajectories?hindsight=unknown", "nothing can be filtered by 'hindsight'"),
+        ("/trajectories?regret_min=1", "nothing can be filtered by 'regret_min'"),
         ("/episode?file=evaluated/results.jsonl&line=x", "is no number of a row"),
     ],
 )

@@ -499,6 +499,13 @@ def test_exported_rows_come_back(tmp_path: Path) -> None:
     [why] = _rejected(tmp_path / "asked")
     assert (why["reason"], why["step"]) == ("inadmissible", 0)
 
+    asked[1]["policy"] = "\ud800"  # no text that can be stored
+    asked[2]["score"] = 10**400
+    (tmp_path / "odd.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in asked))
+    rows, _ = _run(tmp_path / "odd.jsonl", tmp_path / "odd", **TOY)
+    assert len(rows) == 1
+    assert [why["reason"] for why in _rejected(tmp_path / "odd")] == ["not_understood"] * 2
+
     broken = [json.loads(line) for line in lines.read_text().splitlines()]
     del broken[0]["final_observation"]
     broken[1]["transitions"][0]["action"] = 7

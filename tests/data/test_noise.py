@@ -25,6 +25,7 @@ from act_data.mining import Mine, mine
 from act_data.storage.tables import read_pairs, write_parquet
 from act_data.types import AgentState, Consequence, ContrastPair, Reading, Verification
 from act_data.verify import Verify, verify
+from act_envs.errors import UnknownArgument
 
 
 def reading(verdict: Any, method: str = "planner") -> Reading:
@@ -176,6 +177,13 @@ def test_what_was_never_seen_is_not_impossible(tmp_path: Path) -> None:
     assert dataclasses.astuple(found["expert_better"]) == (1, pytest.approx(1 - wilson), 1)
     alone = rows_of([made("0", "expert_better")] * 9, tmp_path)[0].shares
     assert dataclasses.astuple(alone["wrong"]) == (0, 0, 1)
+
+
+def test_pairs_do_not_count_twice(tmp_path: Path) -> None:
+    rows_of([made("0", "expert_better")], tmp_path)
+    path = tmp_path / "pairs.parquet"
+    with pytest.raises(UnknownArgument, match=r"pairs\.parquet was given 2 times"):
+        noise(Noise(pairs=(path, tmp_path / ".." / tmp_path.name / path.name)))
 
 
 def test_tasks_of_one_product_count_as_one(tmp_path: Path) -> None:

@@ -236,6 +236,10 @@ def test_who_continues_is_chosen_as_for_mining(toy_pairs: Path, tmp_path: Path) 
     assert request["rollouts"]["policy"] == {
         "name": "random-admissible", "revision": "", "engine": {},
     }  # fmt: skip
+    with pytest.raises(UnknownArgument, match="temperature is of no use without rollouts"):
+        verified(toy_pairs, tmp_path / "d", temperature=0.5)
+    with pytest.raises(UnknownArgument, match="informed is off"):
+        verified(toy_pairs, tmp_path / "d", rollouts=2, informed=False)
     with pytest.raises(UnknownArgument, match="hard-negative proposes beside an expert's action"):
         verified(toy_pairs, tmp_path / "d", rollouts=2, policy="hard-negative")
     assert not (tmp_path / "d").exists()
