@@ -242,13 +242,13 @@ def _run(worlds: Sequence[World], records: Records) -> Section:
         wanted = planned.rows or [row for row in every["rows"] if row not in (*EXPLORED, BASE)]
         (world,) = [one for one in worlds if one.name == name] or [World.of(name, ())]
         done = [_whole(world, row) for row in wanted]
-        explored = [line for line in world.lines if line["row"] in EXPLORED]
-        spent = hours([line for line in world.lines if line["row"] not in EXPLORED], records)
+        plan = [line for line in world.lines if line["row"] not in EXPLORED]
+        spent = hours(plan, records)
         total += spent
-        besides_it += hours(explored, records)
+        besides_it += hours(_explored(world), records)
         cells.append([
             name, f"{sum(done)} of {len(wanted) * planned.seeds}", f"{spent:.1f}",
-            made_by(world.lines, records) or "–",
+            made_by(plan, records) or "–",
         ])  # fmt: skip
     return Section(
         "What was run of the plan",
@@ -260,6 +260,10 @@ def _run(worlds: Sequence[World], records: Records) -> Section:
         ),
         (Table("Rows times seeds", ("world", "done", "core-hours", "processors"), cells),),
     )
+
+
+def _explored(world: World) -> list[Line]:
+    return [line for line in world.lines if line["row"] in EXPLORED]
 
 
 def _whole(world: World, row: str) -> int:
@@ -315,10 +319,10 @@ def _sections(world: World, records: Records) -> Iterator[Section]:
         yield judges(world.name, _able(world), world.judged)
     yield from spoken(world.name, world.lines, records)
     if world.pairs(EXPLORATION):
-        yield _exploration(world)
+        yield _exploration(world, records)
 
 
-def _exploration(world: World) -> Section:
+def _exploration(world: World, records: Records) -> Section:
     """What comes of it where the format of the answers is taught before the critique stage."""
     judged = world.judged
     cells, good = [], 0
@@ -339,7 +343,8 @@ def _exploration(world: World) -> Section:
             "the format of the answers is taught before the critique stage, and no label. The "
             f"critique stage then gains at least {100 * GAIN:.0f} points over the model that it "
             "starts from, with its interval above zero and the judge above both floors, in "
-            f"{good} of {len(seeds)} seeds ({early(good, len(seeds))}, if it were question 1).",
+            f"{good} of {len(seeds)} seeds ({early(good, len(seeds))}, if it were question 1). Run "
+            f"on: {made_by(_explored(world), records) or '–'}.",
         ),
         (
             Table(
