@@ -65,12 +65,12 @@ def early(good: int, seeds: int) -> str:
     return "not supported" if good + ALL_SEEDS - seeds < SEEDS else "open"
 
 
-def question(judged: Sequence[Line]) -> Verdict:
-    """Whether the ACT stage makes a better judge, as the plan asks."""
+def question(judged: Sequence[Line], row: str = "act", start: str = BASE) -> Verdict:
+    """Whether an ACT stage makes a better judge of the model it starts from, as the plan asks."""
     found = []
-    for seed in seeds_of(judged, "act"):
-        gain, low, _ = gain_of(judged, "act", seed)
-        found.append((gain >= GAIN and low > 0, above(judged, "act", seed)))
+    for seed in seeds_of_both(judged, row, start):
+        gain, low, _ = gain_of(judged, row, seed, (start, None if start == BASE else seed))
+        found.append((gain >= GAIN and low > 0, above(judged, row, seed)))
     good = sum(gained and over for gained, over in found)
     return Verdict(
         early(good, len(found)), len(found), sum(gained for gained, _ in found),

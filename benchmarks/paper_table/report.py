@@ -44,9 +44,9 @@ from benchmarks.paper_table.judged import (
     GAIN,
     JUDGED_LABELS,
     SEEDS,
+    Verdict,
     above,
     by_seed,
-    early,
     flips,
     gain_of,
     judges,
@@ -55,6 +55,7 @@ from benchmarks.paper_table.judged import (
     question,
     rights,
     seeds_rights,
+    texts,
 )
 from benchmarks.paper_table.naming import (
     ARE,
@@ -172,10 +173,8 @@ def _answers(world: World) -> Iterator[str]:
             if seeds_of(world.judged, row)
         )
         yield (
-            f"Question 1, does the ACT stage make a better judge: {found.word}. Of {found.seeds} "
-            f"seeds it gains {100 * GAIN:.0f} points over the base, with an interval above zero, "
-            f"in {found.gained}, is above both floors in {found.above}, and does both in "
-            f"{found.good}; asked were {SEEDS} of {ALL_SEEDS}. Right in: {means}."
+            f"Question 1, does the ACT stage make a better judge: {found.word}. {_gained(found)}; "
+            f"asked were {SEEDS} of {ALL_SEEDS}. Right in: {means}."
         )
     if told := world.pairs(CLAIMS):
         found = verdicts(world, told)
@@ -201,6 +200,8 @@ def _answers(world: World) -> Iterator[str]:
             "Question 4, does the judge survive flipped labels: seeds above both floors, of which "
             f"{SEEDS} of {ALL_SEEDS} were asked for: {said}."
         )
+    if seeds_of_both(world.judged, "format", "format+act"):
+        yield _explained(world)
     if known := besides(world):
         kinds = [one.kind for one in known]
         other = [one.pair for one in known if one.kind == "differs"]
@@ -210,6 +211,32 @@ def _answers(world: World) -> Iterator[str]:
             f"{kinds.count('unsettled')}, and leaves out the paper's in {len(other)}"
             + (f": {in_words(world, other)}." if other else ".")
         )
+
+
+def _gained(found: Verdict) -> str:
+    return (
+        f"Of {found.seeds} seeds it gains {100 * GAIN:.0f} points over the model that it starts "
+        f"from, with an interval above zero, in {found.gained}, is above both floors in "
+        f"{found.above}, and does both in {found.good}"
+    )
+
+
+def _explained(world: World) -> str:
+    """What the exploration says of question 1."""
+    judged = world.judged
+    means = ", ".join(
+        f"{title(row)} {percent(of_pairs(seeds_rights(judged, row), least=0.0))}"
+        for row in ("format", "format+act", "format+il", "format+act+il")
+        if seeds_of(judged, row)
+    )
+    alone = texts(judged)
+    floor = f", the texts alone {percent(of_pairs({None: alone}, least=0.0))}" if alone else ""
+    return (
+        "An exploration, not in the plan: the same ACT stage where the format of the answers, and "
+        "no label, has been taught before it, so that some of them name one of the two actions "
+        f"from the start. {_gained(question(judged, 'format+act', 'format'))}. Right in: "
+        f"{means}{floor}. As agents: {in_words(world, world.pairs(EXPLORATION)) or '–'}."
+    )
 
 
 def _reach(world: World, claims: Sequence[tuple[str, str]]) -> str:
@@ -324,27 +351,24 @@ def _sections(world: World, records: Records) -> Iterator[Section]:
 
 def _exploration(world: World, records: Records) -> Section:
     """What comes of it where the format of the answers is taught before the critique stage."""
-    judged = world.judged
-    cells, good = [], 0
-    for seed in (seeds := seeds_of_both(judged, "format", "format+act")):
+    judged, found = world.judged, question(world.judged, "format+act", "format")
+    cells = []
+    for seed in seeds_of_both(judged, "format", "format+act"):
         before, after = (
             fmean(rights(judged, row, seed).values()) for row in ("format", "format+act")
         )
-        found = gain_of(judged, "format+act", seed, ("format", seed))
-        good += found[0] >= GAIN and found[1] > 0 and above(judged, "format+act", seed)
         cells.append([
-            f"{seed}", f"{100 * before:.1f}", f"{100 * after:.1f}", points(found),
+            f"{seed}", f"{100 * before:.1f}", f"{100 * after:.1f}",
+            points(gain_of(judged, "format+act", seed, ("format", seed))),
             "yes" if above(judged, "format+act", seed) else "no",
         ])  # fmt: skip
     return Section(
         f"{world.name}: an exploration",
         (
             "Not in the plan, and begun when it had shown that the base names neither candidate: "
-            "the format of the answers is taught before the critique stage, and no label. The "
-            f"critique stage then gains at least {100 * GAIN:.0f} points over the model that it "
-            "starts from, with its interval above zero and the judge above both floors, in "
-            f"{good} of {len(seeds)} seeds ({early(good, len(seeds))}, if it were question 1). Run "
-            f"on: {made_by(_explored(world), records) or '–'}.",
+            "the format of the answers is taught before the critique stage, and no label. "
+            f"{_gained(found)} ({found.word}, if it were question 1). Run on: "
+            f"{made_by(_explored(world), records) or '–'}.",
         ),
         (
             Table(

@@ -315,8 +315,14 @@ def test_an_exploration_is_told_apart_from_the_plan() -> None:
         lines += lines_of("format+il", seed, 4, 0.5) + lines_of("format+act+il", seed, 5, right)
     text = report({"houses": lines}, {}).replace("\\", "")
     before, after = text.split("## houses: an exploration")
-    assert " vs. format" not in before
-    assert "in 1 of 2 seeds" in after
+    assert "| format → ACT → IL vs. " not in before
+    said = (
+        "Of 2 seeds it gains 10 points over the model that it starts from, with an interval above "
+    )
+    said += "zero, in 1, is above both floors in 1, and does both in 1"
+    assert f"{said} (open, if it were question 1)" in after
+    assert "An exploration, not in the plan: the same ACT stage" in before
+    assert f"{said}. Right in: format 20.0 [" in before
     assert "| 0 | 20.0 | 100.0 | +80.0 [" in after
     assert "| format → ACT → IL vs. format → IL | +10.0 [" in after
     assert "vs. ACT → IL |" not in after  # which was not run
