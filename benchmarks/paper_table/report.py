@@ -315,7 +315,8 @@ def _able(world: World) -> list[str]:
 
 
 def _sections(world: World, records: Records) -> Iterator[Section]:
-    yield Section(f"{world.name}: to act", (), (acting(world),))
+    caution = WORLDS[world.name].caution
+    yield Section(f"{world.name}: to act", (caution,) if caution else (), (acting(world),))
     claimed = world.pairs(CLAIMS)
     if claimed:
         still = ""

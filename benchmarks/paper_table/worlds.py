@@ -37,6 +37,7 @@ class World:
         judged: on how many of the held-out pairs; None: all; 0 where rows are not judged, for the
             base has read all tasks of the split train.
         min_format_rate: below which critique is refused; as in its recipe if None.
+        caution: what a reader of its numbers must know.
     """
 
     env: str
@@ -52,6 +53,7 @@ class World:
     share: float = 1.0
     judged: int | None = None
     min_format_rate: float | None = None
+    caution: str = ""
 
     def played(self) -> list[dict[str, Any]]:
         """How a row is evaluated by play, as a pipeline takes it."""
@@ -90,6 +92,8 @@ WORLDS: Mapping[str, World] = {
         "ACT/WebShop-v0", 800, 1600, {"test": 100}, 15,
         (("test", "score", ""), ("test", "won", "webshop")), max_length=3072,
         share=1 / 3, judged=300,  # prompts are six times as long as elsewhere
+        caution="Many of these tasks are made from one product, and are alike: intervals, which "
+        "draw tasks, are rather too narrow here.",
     ),
     "scienceworld": World(
         "ACT/ScienceWorld-v0", 400, 800, {"test": 60}, 30, (("test", "score", "scienceworld"),),
