@@ -235,7 +235,9 @@ def _explained(world: World) -> str:
         "An exploration, not in the plan: the same ACT stage where the format of the answers, and "
         "no label, has been taught before it, so that some of them name one of the two actions "
         f"from the start. {_gained(question(judged, 'format+act', 'format'))}. Right in: "
-        f"{means}{floor}. As agents: {in_words(world, world.pairs(EXPLORATION)) or '–'}."
+        f"{means}{floor}. Differences, as judges: "
+        f"{judges_in_words(judged, (('format+act', 'format'), *EXPLORATION))}; as agents: "
+        f"{in_words(world, world.pairs(EXPLORATION)) or '–'}."
     )
 
 
