@@ -17,7 +17,7 @@ import gymnasium as gym
 import pytest
 
 from act_envs import testing
-from act_envs.errors import EpisodeNotRunning, SimulatorError
+from act_envs.errors import EpisodeNotRunning, SimulatorError, SnapshotMismatch
 from act_envs.scienceworld import reference
 from act_envs.scienceworld.env import ScienceWorldEnv
 from act_envs.scienceworld.gold import GoldPaths
@@ -152,7 +152,7 @@ def test_a_replay_that_leads_elsewhere_is_an_error(sim: ReferenceSimulator) -> N
     state = sim.snapshot()
     with pytest.raises(SimulatorError, match=r"another state.*reset\(\) or restore\(\)"):
         sim.restore(sim.task("boil/1"), state)
-    with pytest.raises(SimulatorError, match="Recipe"):
+    with pytest.raises(SnapshotMismatch, match="Recipe"):
         sim.restore(sim.task("boil/0"), b"")
     with pytest.raises(SimulatorError, match="another state"):
         sim.restore(sim.task("boil/0"), Recipe(state.actions, b"told otherwise"))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from act_envs.errors import SimulatorError
+from act_envs.errors import SimulatorError, SnapshotMismatch
 from act_envs.scienceworld import jre, simulator
 from act_envs.scienceworld.env import ScienceWorldEnv
 from act_envs.scienceworld.machine import Machine
@@ -483,7 +483,7 @@ def test_a_replay_that_leads_elsewhere_is_an_error(sim: NativeSimulator) -> None
     ):
         with pytest.raises(SimulatorError, match=r"'boil/0' led to another state"):
             sim.restore(sim.task("boil/0"), other)
-    with pytest.raises(SimulatorError, match="is a Recipe, not tuple"):
+    with pytest.raises(SnapshotMismatch, match="is a Recipe, not tuple"):
         sim.restore(sim.task("boil/0"), ())
 
 
