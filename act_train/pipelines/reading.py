@@ -97,7 +97,7 @@ def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeli
     place = fill(out or told.get("out", ""))
     if not place:
         raise RecipeError(f"{path}: out is not set. Set out: FOLDER, or give --out FOLDER.")
-    backbone = fill(told.get("backbone", ReportArguments.backbone))
+    backbone = fill(str(told.get("backbone", ReportArguments.backbone)))
     paper().of(backbone)
     asked = told.get("evaluate", [])
     if not isinstance(asked, list):

@@ -202,6 +202,7 @@ def test_seeds_are_runs_of_their_own(told: dict[str, Any], tmp_path: Path) -> No
         ({"launch": "zero9.yaml"}, "Did you mean 'zero3.yaml'"),
         ({"evaluate": [3]}, "evaluate is 3, and must be a mapping with its stage"),
         ({"stages": {"base": BASE, "il": {**LEARN, "config": 3}}}, "config=3 must be the name"),
+        ({"backbone": 3}, "the paper has no backbone '3'"),
         ({"backbone": "Qwen3-9B"}, "the paper has no backbone 'Qwen3-9B'"),
     ],
 )
