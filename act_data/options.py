@@ -64,11 +64,14 @@ def check_once(paths: Iterable[Path]) -> None:
     """Refuse an input that would count twice.
 
     Raises:
-        UnknownArgument: it was given twice.
+        UnknownArgument: it was given twice, or with a folder that it lies in.
     """
-    for path, count in Counter(path.resolve() for path in paths).items():
+    counts = Counter(path.resolve() for path in paths)
+    for path, count in counts.items():
         if count > 1:
             raise UnknownArgument(f"{path} was given {count} times. Give it once.")
+        if around := next((folder for folder in path.parents if folder in counts), None):
+            raise UnknownArgument(f"{path} lies in {around}, which was given too. Give one of them.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -184,6 +184,8 @@ def test_pairs_do_not_count_twice(tmp_path: Path) -> None:
     path = tmp_path / "pairs.parquet"
     with pytest.raises(UnknownArgument, match=r"pairs\.parquet was given 2 times"):
         noise(Noise(pairs=(path, tmp_path / ".." / tmp_path.name / path.name)))
+    with pytest.raises(UnknownArgument, match=r"pairs\.parquet lies in .*, which was given too"):
+        noise(Noise(pairs=(tmp_path, path)))
 
 
 def test_tasks_of_one_product_count_as_one(tmp_path: Path) -> None:
