@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -33,7 +33,9 @@ from act_data.verify import Verify, verify
 from act_envs.errors import MissingExtra, UnknownArgument
 from benchmarks.hub import Hub
 from benchmarks.hub_http import Fault
-from tests.data.hub import Client
+
+if TYPE_CHECKING:  # pytest itself imports it
+    from tests.data.hub import Client
 
 pytest_plugins = "tests.data.hub"  # its fixtures
 REPO = "org/pairs"
