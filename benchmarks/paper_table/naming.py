@@ -16,8 +16,8 @@ TITLES = {
     "flip-20": "ACT stage (20 % flipped)", "flip-20+il": "ACT → IL (20 % flipped)",
     "flip-40": "ACT stage (40 % flipped)", "flip-40+il": "ACT → IL (40 % flipped)",
     "il+env-rl": "IL → multi-turn RL", "act+il+env-rl": "ACT → IL → multi-turn RL",
-    "format": "format", "format+il": "format → IL", "format+act": "format → ACT stage",
-    "format+act+il": "format → ACT → IL",
+    "format": "format", "format+il": "format → IL", "format+il+il": "format → IL → IL",
+    "format+act": "format → ACT stage", "format+act+il": "format → ACT → IL",
 }  # fmt: skip
 """Of rows that the paper does not have under these names, in the order of the report."""
 THEIRS = {"world-model+il": "early-experience"}

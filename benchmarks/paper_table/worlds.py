@@ -12,7 +12,7 @@ ROWS = ("il", "act+il", "il+rl", "act+il+rl")
 UNJUDGED = ("il+env-rl", "act+il+env-rl")
 """Rows whose models have played all tasks, those held out for judges among them."""
 
-EXPLORED = ("format", "format+il", "format+act", "format+act+il")
+EXPLORED = ("format", "format+il", "format+il+il", "format+act", "format+act+il")
 """Rows that are not the plan's, and are run where they are named."""
 
 
