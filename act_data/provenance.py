@@ -1,4 +1,4 @@
-"""Which program makes data: its version and, where that can be known, its commit.
+"""Which program makes data: its version, and its commit or what its files hold.
 
 Both stand in every row and in the request of every run. They are asked for where a run begins, and
 sent to whoever works on it: bytes must not depend on where that is.
@@ -35,10 +35,18 @@ def version() -> str:
 
     A git checkout whose packages were changed since its commit adds ``.dirty`` and a name of what
     they hold now, as in ``0.1.0+g0123456789ab.dirty.89abcdef``: another change is another program.
-    Where nobody knows the commit, as in a release from PyPI, there is the version alone.
+    Where nobody knows the commit, as installed from a folder or from PyPI, a name of what the
+    packages' programs hold takes its place: ``0.1.0+files.89abcdef``.
     """
-    commit = _checked_out(_PACKAGE) or _installed(_PACKAGE)
-    return f"{__version__}{commit and f'+g{commit}'}"
+    if commit := _checked_out(_PACKAGE) or _installed(_PACKAGE):
+        return f"{__version__}+g{commit}"
+    root = _PACKAGE.parent
+    names = sorted(
+        path.relative_to(root).as_posix()
+        for name in _PACKAGES
+        for path in (root / name).rglob("*.py")
+    )
+    return f"{__version__}+files.{_content(root, names)}"
 
 
 def versions(*distributions: str) -> dict[str, object]:
