@@ -71,7 +71,7 @@ def check_once(paths: Iterable[Path]) -> None:
         if count > 1:
             raise UnknownArgument(f"{path} was given {count} times. Give it once.")
         if around := next((folder for folder in path.parents if folder in counts), None):
-            raise UnknownArgument(f"{path} lies in {around}, which was given too. Give one of them.")
+            raise UnknownArgument(f"{path} lies in {around}, which was given too. Give only one.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,8 @@ from act_envs.errors import ActError, nearest
 from act_train import recipe
 from act_train.stages import STAGES, Stage, missing, types_of
 
+_GO_ON = (["evaluate"], ["pipeline"], ["demo"])  # keep what they have done, whatever is set
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``act-train``.
@@ -32,12 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, 2 for a mistake of the caller, 130 after an interrupt.
     """
     terminal.prepare()
+    words = sys.argv[1:] if argv is None else list(argv)
     try:
-        answer = _answer(sys.argv[1:] if argv is None else list(argv))
+        answer = _answer(words)
     except (ActError, gym.error.Error, OSError) as error:
         return terminal.failed(error)
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
+        goes_on = ": the same command goes on from here." if words[:1] in _GO_ON else ""
+        print(f"\ninterrupted{goes_on}", file=sys.stderr)
         return 130
     return terminal.answer(answer)
 

@@ -109,7 +109,8 @@ def find(name: str) -> Path:
     if path.is_dir():
         raise RecipeError(f"recipe {name!r} is a folder. Give the name of a file in it.")
     if name not in packaged():
-        raise RecipeError(f"recipe {name!r} does not exist. {nearest(name, packaged())}")
+        known = "Give the path of a file." if path.is_absolute() else nearest(name, packaged())
+        raise RecipeError(f"recipe {name!r} does not exist. {known}")
     return Path(str(files("act_train").joinpath("recipes", name)))
 
 

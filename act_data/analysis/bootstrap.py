@@ -95,4 +95,5 @@ def estimate(value: float, resampled: NDArray[np.float64], tasks: int) -> Estima
     # may agree because the strata are given.
     if math.isclose(low, high, abs_tol=1e-9) and min(value, 1 - value) < 1e-9:
         low, high = agreeing(float(round(value)), tasks)
-    return Estimate(value, low, high)
+    # Of two or three tasks none of the resamples may come out as all of them together do.
+    return Estimate(value, min(low, value), max(high, value))

@@ -179,6 +179,6 @@ def complete_lines(path: Path, raw: bytes) -> Iterator[Line]:
         if not isinstance(value, dict):
             raise ResultMismatch(
                 f"line {number} of {path} is no JSON object: {line[:40]!r}. "
-                "Is that a result file? Choose another output, or delete the file."
+                "That is no file of results: name another."
             )
         yield value

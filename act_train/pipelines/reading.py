@@ -75,6 +75,10 @@ def read(path: str, words: Sequence[str] = (), out: str | None = None) -> Pipeli
         RecipeError: something in it is unknown, missing, or of the wrong form.
     """
     told = load(find(path))
+    if isinstance(stage := told.get("stage"), str):
+        raise RecipeError(
+            f"{path} is a recipe of one stage. Run: act-train {stage} --config {path}"
+        )
     for key in told:
         if key not in _KEYS:
             raise RecipeError(f"{path}: unknown key {key!r}. {nearest(key, _KEYS)}")
@@ -165,10 +169,8 @@ def _given(path: str, words: Sequence[str], there: Told) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or name not in there:
-            raise RecipeError(
-                f"set {word!r} is no NAME=VALUE of {path}, which sets "
-                f"{', '.join(there) or 'nothing'}. {nearest(name, there)}"
-            )
+            known = f"{', '.join(there)}. {nearest(name, there)}" if there else "nothing."
+            raise RecipeError(f"set {word!r} is no NAME=VALUE of {path}, which sets {known}")
         found[name] = value
     return found
 
