@@ -7,14 +7,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from act_envs.alfworld.files import find_source
 from act_envs.alfworld.stock import check_upstream
 from act_envs.errors import ActError
 from act_envs.scienceworld.jre import find_java, simulator_folder
 from act_envs.webshop.catalogue import find_source as webshop
 from benchmarks.parity_webshop import recorded
+from benchmarks.script import call
 
 HERE = Path(__file__).parent
 RUNS = {
@@ -97,4 +96,4 @@ def _obstacle(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Bench)())
+    sys.exit(call(Bench))

@@ -27,12 +27,12 @@ from statistics import fmean
 from typing import Any, cast
 
 import gymnasium as gym
-import tyro
 
 from act_envs.alfworld.files import find_source as find_games
 from act_envs.errors import AssetsNotFound
 from act_envs.vector import TextVectorEnv
 from act_envs.webshop.catalogue import find_source as find_products
+from benchmarks.script import call
 from benchmarks.table import Row, cpu_seconds, publish
 
 KILLS = 2  # of one evaluation; the first half of its time is its start, mostly
@@ -332,4 +332,4 @@ def _command(arguments: str, policy: str, path: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Evaluation)())
+    sys.exit(call(Evaluation))

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-import tyro
-
 from act_envs.alfworld.engine import Engine
 from act_envs.alfworld.files import SPLITS, find_source
 from act_envs.alfworld.game import Game, State
@@ -24,6 +22,7 @@ from act_envs.alfworld.planner import cost_to_go, plan
 from act_envs.alfworld.store import GameStore
 from benchmarks.blind_search import blind_search, off_path_states
 from benchmarks.resemblance.alfworld import explore, resemblance
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 COMPARED = (": receptacles", ": objects", ": optimal plan", ": explorer steps")
@@ -106,4 +105,4 @@ def _generated(games: dict[str, list[Game]], quick: bool) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Experts)())
+    sys.exit(call(Experts))

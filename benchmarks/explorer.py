@@ -20,8 +20,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from act_data.collect import Collect, collect
 from act_data.explore.site import create_app
 from act_data.mining import Mine, mine
@@ -30,6 +28,7 @@ from act_data.storage.tables import part_name, read_pairs, write_parquet
 from act_data.types import ContrastPair
 from act_data.verify import Verify, verify
 from act_envs.listening import listen
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 PAIRS, PART = 100_000, 8_192
@@ -130,4 +129,4 @@ def _timed(name: str, address: str, bar: str) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Explorer, description=__doc__)())
+    sys.exit(call(Explorer, description=__doc__))

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import tyro
-
+from benchmarks.script import call
 from benchmarks.table import Row, cpu_seconds, publish
 
 
@@ -53,4 +52,4 @@ class Imports:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Imports)())
+    sys.exit(call(Imports))

@@ -21,13 +21,13 @@ from statistics import median
 from typing import Any
 
 import torch
-import tyro
 
 from act_data.shared_prefix import answer_log_probabilities
 from act_train.arguments.measuring import JudgeArguments
 from act_train.judge import measure
 from act_train.scratch import make_model, make_tokenizer
 from benchmarks.planted import SURE, planted_judges, planted_pairs
+from benchmarks.script import call
 from benchmarks.table import Row, cpu_seconds, publish
 
 EACH = 5  # pairs of a task
@@ -129,4 +129,4 @@ def _seconds(work: Callable[[], None]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Judges)())
+    sys.exit(call(Judges))

@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import tyro
 
 from act_envs.errors import SimulatorError
 from act_envs.progress import Progress
@@ -33,6 +32,7 @@ from act_envs.scienceworld import simulator as native
 from act_envs.scienceworld.simulator import NativeSimulator
 from benchmarks.lurking import beside
 from benchmarks.restless import Restless
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 TASKS = ("find-animal/9", "grow-plant/2", "chemistry-mix/20", "power-component/10", "boil/3")
@@ -245,4 +245,4 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Kills)())
+    sys.exit(call(Kills))

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
 from act_data.analysis.table import markdown_table
 from act_data.provenance import version
 from act_train.errors import ResultMismatch
 from act_train.evaluate import read_results, summary
+from benchmarks.script import call
 
 PAGE = Path(__file__).with_name("LEADERBOARD.md")
 SETTINGS = {
@@ -140,4 +139,4 @@ def _percent(report: dict[str, Any], name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Leaderboard)())
+    sys.exit(call(Leaderboard))

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-import tyro
-
 from act_envs.alfworld.compiler import read_game
 from act_envs.alfworld.explorer import room_kind
 from act_envs.alfworld.files import find_source, read_games
 from act_envs.alfworld.game import Game, bits
+from benchmarks.script import call
 
 PRIORS = Path(str(resources.files("act_envs.alfworld"))) / "priors.json"
 
@@ -84,4 +83,4 @@ class Learn:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Learn)())
+    sys.exit(call(Learn))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import tarfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+
+from benchmarks.script import call
 
 ROOM_KINDS = {0: "kitchen", 2: "livingroom", 3: "bedroom", 4: "bathroom"}
 ABILITIES = (
@@ -337,4 +340,4 @@ def _compact(value: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(tyro.cli(Measure)())
+    sys.exit(call(Measure))

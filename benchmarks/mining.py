@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import tyro
-
 from act_data.collect import Collect, collect
 from act_data.mining import Mine, mine
 from act_data.verify import Verifier, Verify, to_verify, verify
+from benchmarks.script import call
 from benchmarks.table import Row, cpu_seconds, publish
 
 K = 4
@@ -144,4 +143,4 @@ def _rate(job: Verifier, pairs: Path, quick: bool) -> tuple[float, int]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Mining, description=__doc__)())
+    sys.exit(call(Mining, description=__doc__))

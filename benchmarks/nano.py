@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
 from transformers import AutoConfig, AutoTokenizer
 
 from act_data.models import NANO, find_model
@@ -27,6 +26,7 @@ from act_envs.errors import AssetsNotFound, MissingExtra
 from act_train.arguments.measuring import EvaluateArguments
 from act_train.evaluate import run
 from act_train.scratch import make_model
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 RANDOM, SCORED, FREE = "random", "scored", "free"
@@ -117,4 +117,4 @@ def _random_weights(model: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Nano)())
+    sys.exit(call(Nano))

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium as gym
-import tyro
 
 from act_data.analysis.floor import Floor, floor
 from act_data.analysis.noise import Noise, NoiseRow, noise
@@ -26,6 +25,7 @@ from act_data.storage.tables import read_pairs
 from act_data.verify import Verify, verify
 from act_envs import TextEnv
 from act_envs.alfworld.game import KINDS
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 POLICIES = ("random-admissible", "hard-negative")
@@ -157,4 +157,4 @@ def _floors(verified: Sequence[Path]) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(NoiseOfLabels, description=__doc__)())
+    sys.exit(call(NoiseOfLabels, description=__doc__))

@@ -31,6 +31,7 @@ from act_envs.progress import Progress
 from act_envs.types import Task
 from benchmarks.busy import Busy
 from benchmarks.resemblance.alfworld import resemblance
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 GAMES, CLASSIC_GAMES, STEPS = 300, 60, 50
@@ -242,4 +243,4 @@ def _generated(store: GameStore, quick: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Parity)())
+    sys.exit(call(Parity))

@@ -29,13 +29,13 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import psutil
-import tyro
 from gymnasium.vector import AsyncVectorEnv, VectorEnv
 
 from act_envs.alfworld.files import find_source as find_games
 from act_envs.errors import AssetsNotFound
 from act_envs.webshop.catalogue import find_source as find_products
 from benchmarks import soak
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 LENGTH = 30  # actions of a walk
@@ -456,4 +456,4 @@ def _private() -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Pool)())
+    sys.exit(call(Pool))

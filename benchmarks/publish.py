@@ -24,8 +24,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from act_data.collect import Collect, collect
 from act_data.mining import Mine, mine
 from act_data.publish.manifest import Entry, read_manifest
@@ -33,6 +31,7 @@ from act_data.storage.tables import Table
 from act_data.types import ContrastPair
 from act_data.verify import Verify, verify
 from benchmarks.hub import Hub
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 ENV = "ACT/ALFWorldGen-v0"
@@ -250,4 +249,4 @@ def _ran(command: Sequence[str], hub: Hub, home: Path) -> Ran:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Publish, description=__doc__)())
+    sys.exit(call(Publish, description=__doc__))

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import tyro
 
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 COMMANDS = {  # each may name the folder that one before it has written
@@ -214,4 +214,4 @@ def _marked(mark: str) -> Iterator[psutil.Process]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Resume)())
+    sys.exit(call(Resume))

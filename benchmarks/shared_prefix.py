@@ -26,8 +26,7 @@ from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any, cast
 
-import tyro
-
+from benchmarks.script import call
 from benchmarks.table import Row, publish
 
 BARS = {(200, 24, 8): 2.8, (600, 24, 16): 5.0, (600, 64, 16): 3.0}
@@ -259,4 +258,4 @@ def measure(job: Job, kind: str, weights: str = "") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(SharedPrefix, description=__doc__)())
+    sys.exit(call(SharedPrefix, description=__doc__))

@@ -18,6 +18,7 @@ import gymnasium as gym
 import tyro
 
 import act_envs
+from benchmarks.script import call
 from benchmarks.table import Row, cpu_seconds, publish
 
 
@@ -104,4 +105,4 @@ def _webshop(quick: bool) -> list[Row]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Throughput)())
+    sys.exit(call(Throughput))
