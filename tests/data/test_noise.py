@@ -179,6 +179,11 @@ def test_what_was_never_seen_is_not_impossible(tmp_path: Path) -> None:
     assert dataclasses.astuple(alone["wrong"]) == (0, 0, 1)
 
 
+def test_an_interval_holds_what_no_resample_came_out_as() -> None:
+    found = estimate(0.47, np.array([0.40, 0.41, 0.42]), 2)
+    assert (found.low, found.high) == (pytest.approx(0.4005), 0.47)
+
+
 def test_pairs_do_not_count_twice(tmp_path: Path) -> None:
     rows_of([made("0", "expert_better")], tmp_path)
     path = tmp_path / "pairs.parquet"

@@ -224,3 +224,20 @@ def test_neither_a_closed_pipe_nor_an_ascii_terminal_is_an_error(
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == ("" if after else "name  ?\n")
+
+
+@pytest.mark.parametrize(
+    ("stage", "told"), [("evaluate", ": the same command goes on from here."), ("critique", "")]
+)
+def test_ctrl_c_says_what_goes_on(
+    stage: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_run", interrupted)
+    assert main([stage]) == 130
+    assert capsys.readouterr().err == f"\ninterrupted{told}\n"

@@ -185,6 +185,7 @@ def test_seeds_are_runs_of_their_own(told: dict[str, Any], tmp_path: Path) -> No
     ("change", "said"),
     [
         ({"stagez": {}}, "Did you mean 'stages'"),
+        ({"stage": "imitate"}, "is a recipe of one stage. Run: act-train imitate --config"),
         ({"stages": {}}, "names no stages"),
         ({"stages": {"il": {"config": "x.yaml"}}}, "must be a mapping with its stage"),
         ({"stages": {"base": BASE, "il": {**LEARN, "stage": "imitat"}}}, "mean 'imitate'"),
