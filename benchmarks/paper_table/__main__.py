@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import gymnasium as gym
-import tyro
 import yaml
 
 import act_data.cli
@@ -36,8 +35,9 @@ from act_train.errors import RecipeError
 from act_train.pipelines.reading import named, read
 from act_train.pipelines.steps import Step, steps
 from act_train.recipe import find, load
-from benchmarks.paper_table.results import RESULTS, compared, keep, read_json
+from benchmarks.paper_table.results import RESULTS, comparable, compared, keep, read_json
 from benchmarks.paper_table.worlds import EXPLORED, HELD_OUT, UNJUDGED, WORLDS, World
+from benchmarks.script import call
 
 HERE = Path(__file__).parent
 MADE = ("trajectories", "mined", "verified", "pairs", "assumed")  # folders of data
@@ -72,14 +72,6 @@ class PaperTable:
     """Tell whether what is run comes out as ``results`` has it, and write nothing there."""
 
     def __call__(self) -> int:
-        try:
-            return self.run()
-        except ActError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-
-    def run(self) -> int:
-        """Do it."""
         world, folder = WORLDS[self.world], self.out / self.world
         data = self.data or folder / "data"
         if not self.data:
@@ -116,12 +108,13 @@ class PaperTable:
             keep(known, stages, self.results, self.world, about)
 
     def _differ(self, known: Sequence[Step], stages: Path, about: Mapping[str, Any]) -> int:
-        if read_json(self.results / "data.json").get(self.world) != about:
+        kept = read_json(self.results / "data.json").get(self.world, {})
+        if other := comparable(kept) != comparable(about):
             print(f"the data are not those that {self.results / 'data.json'} tells of")
         found = compared(known, stages, self.results, self.world)
         for what, differing, lines in found:
             print(f"{what}: {differing or 'none'} of {lines} lines differ")
-        return int(any(differing for _, differing, _ in found))
+        return int(other or any(differing for _, differing, _ in found))
 
 
 def planned(
@@ -224,4 +217,4 @@ def described(data: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(PaperTable)())
+    sys.exit(call(PaperTable))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from act_train.reporting.published import paper
@@ -14,7 +13,6 @@ from benchmarks.paper_table.naming import (
     BASE,
     Gap,
     beside,
-    column,
     difference,
     ordered,
     published,
@@ -59,7 +57,9 @@ UNPLANNED = (
     ("dpo+il+rl", "il+rl"), ("no-reasoning+il+rl", "il+rl"), ("il+env-rl", "il"),
 )  # fmt: skip
 """Differences that the plan does not name; they were chosen when three seeds had been seen."""
-EXPLORATION = (("format+act+il", "format+il"), ("format+act+il", "act+il"))
+EXPLORATION = (
+    ("format+act+il", "format+il"), ("format+act+il", "format+il+il"), ("format+act+il", "act+il"),
+)  # fmt: skip
 LEVEL = 0.05  # of p-values
 
 
@@ -73,8 +73,7 @@ class World:
         played: those of tasks that were played.
         judged: those of pairs that were judged.
         rows: that are there, in order.
-        measure: what differences are of.
-        beside: the paper's benchmark that stands beside it.
+        measure: what differences are of, where nothing else is said.
     """
 
     name: str
@@ -83,33 +82,32 @@ class World:
     judged: Sequence[Line]
     rows: Sequence[str]
     measure: Measure
-    beside: str
 
     @classmethod
     def of(cls, name: str, lines: Sequence[Line]) -> World:
         """From its lines."""
-        shown = WORLDS[name].shown
         return cls(
             name, lines, [line for line in lines if "won" in line],
             [line for line in lines if "judge" in line], ordered({line["row"] for line in lines}),
-            shown[0][:2], next(benchmark for *_, benchmark in shown if benchmark),
+            WORLDS[name].shown[0][:2],
         )  # fmt: skip
 
     def pairs(self, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         """Those of which both rows were played in some seed."""
         return [pair for pair in pairs if self.seeds(*pair)]
 
-    def seeds(self, first: str, second: str) -> list[int | None]:
-        """In which both were played on the split that differences are of."""
-        return seeds_of_both(on(self.played, self.measure[0]), first, second)
+    def seeds(self, first: str, second: str, split: str = "") -> list[int | None]:
+        """In which both were played on a split, that of differences if no other is named."""
+        return seeds_of_both(on(self.played, split or self.measure[0]), first, second)
 
-    def changes(self, first: str, second: str) -> Changes:
-        """What the first row is above the second."""
-        return changes_of(self.played, first, second, self.measure)
+    def changes(self, first: str, second: str, measure: Measure | None = None) -> Changes:
+        """What the first row is above the second, in the measure of differences or in another."""
+        return changes_of(self.played, first, second, measure or self.measure)
 
-    def like_paper(self) -> Measure:
-        """What the paper measured there."""
-        return next(one[:2] for one in WORLDS[self.name].shown if one[2] == self.beside)
+    @property
+    def shown(self) -> tuple[tuple[Measure, str], ...]:
+        """What is measured, and the paper's benchmark that stands beside it, if one does."""
+        return tuple((one[:2], one[2]) for one in WORLDS[self.name].shown)
 
     @property
     def has_judges(self) -> bool:
@@ -169,45 +167,74 @@ class Beside:
             return "differs"
         return "unsettled" if low <= 0 <= high else "agrees"
 
+    def __str__(self) -> str:
+        return f"{difference(*self.pair)} {points(self.ours)}, there {self.there}"
 
-def besides(world: World) -> list[Beside]:
-    """Differences that the paper has as well; none where no row has won anything.
 
-    With one training of each, an interval would speak of these two models alone.
+def besides(world: World) -> dict[str, list[Beside]]:
+    """Differences that the paper has as well, by its benchmarks.
+
+    None of a measure in which no row has anything; nor of one seed, where an interval would speak
+    of these two models alone.
     """
-    if not any(line[world.like_paper()[1]] for line in world.played):
+    found = {}
+    for measure, benchmark in world.shown:
+        split, what = measure
+        if benchmark and any(line[what] for line in on(world.played, split)):
+            found[benchmark] = [
+                Beside(pair, crossed(world.changes(*pair, measure)), there)
+                for pair in world.pairs((*CLAIMS, *OBJECTIVES, *UNPLANNED))
+                if (there := published(*pair, benchmark)) and len(world.seeds(*pair, split)) > 1
+            ]
+    return {benchmark: known for benchmark, known in found.items() if known}
+
+
+def agreements(world: World) -> list[str]:
+    """What our intervals say of the paper's differences, in words, by the paper's benchmarks."""
+    told = []
+    for benchmark, known in besides(world).items():
+        said = [
+            f"{words} {'; '.join(map(str, found))}."
+            for kind, words in (
+                ("agrees", "The interval holds the paper's difference and not zero:"),
+                ("differs", "It does not hold the paper's difference:"),
+                ("unsettled", "It holds both, which settles nothing:"),
+            )
+            if (found := [one for one in known if one.kind == kind])
+        ]
+        told.append(f"{paper().benchmarks[benchmark].title}. {' '.join(said)}")
+    return told + _nothing_won(world)
+
+
+def agreements_counted(worlds: Sequence[World]) -> str:
+    """Of how many differences our intervals say what, in a sentence; empty if of none."""
+    told, wordless = [], []
+    for world in worlds:
+        for benchmark, known in besides(world).items():
+            kinds = [one.kind for one in known]
+            told.append(
+                f"{world.name} beside {paper().benchmarks[benchmark].title}: of {len(known)}, "
+                f"{kinds.count('agrees')} hold the paper's and not zero, "
+                f"{kinds.count('unsettled')} hold both, {kinds.count('differs')} leave out the "
+                "paper's"
+            )
+        wordless += _nothing_won(world)
+    if not told:
+        return " ".join(wordless)
+    return f"Our intervals beside the paper's differences: {'; '.join(told)}. " + " ".join(wordless)
+
+
+def _nothing_won(world: World) -> list[str]:
+    if any(line["won"] for line in world.played):
         return []
-    return [
-        Beside(pair, crossed(changes_of(world.played, *pair, world.like_paper())), there)
-        for pair in world.pairs((*CLAIMS, *OBJECTIVES, *UNPLANNED))
-        if (there := published(*pair, world.beside)) is not None and len(world.seeds(*pair)) > 1
-    ]
-
-
-def agreements(known: Sequence[Beside]) -> str:
-    """What our intervals say of the paper's differences, in words."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for one in known:
-        found[one.kind].append(
-            f"{difference(*one.pair)} ({100 * one.ours[0]:+.1f}, there {one.there})"
-        )
-    said = [
-        f"{words} {'; '.join(found[kind])}."
-        for kind, words in (
-            ("agrees", "The interval holds the paper's difference and not zero:"),
-            ("differs", "It does not hold the paper's difference:"),
-            ("unsettled", "It holds both, which settles nothing:"),
-        )
-        if found[kind]
-    ]
-    return " ".join(said)
+    return [f"No row has won a task of {world.name}, so that nothing is said of wins there."]
 
 
 def verdicts(world: World, claims: Sequence[tuple[str, str]]) -> list[str]:
     """``shown``, ``not shown`` or ``open``, of each claim."""
-    changes = [world.changes(*claim) for claim in claims]
     found = []
-    for one, p in zip(changes, _corrected(changes), strict=True):
+    changes = [world.changes(*claim) for claim in claims]
+    for one, p in zip(changes, _p_values(changes), strict=True):
         _, low, _ = crossed(one)
         positive = sum(fmean(by_task.values()) > 0 for by_task in one.values())
         whole = len(one) >= ALL_SEEDS
@@ -217,7 +244,12 @@ def verdicts(world: World, claims: Sequence[tuple[str, str]]) -> list[str]:
     return found
 
 
-def _corrected(changes: Sequence[Changes]) -> list[float]:
+def _corrected(world: World, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    found = _p_values([world.changes(*pair) for pair in pairs])
+    return ["< 0.001" if p < 0.0005 else f"{p:.3f}" for p in found]
+
+
+def _p_values(changes: Sequence[Changes]) -> list[float]:
     return holm([sign_flips(over_seeds(one)) for one in changes])
 
 
@@ -226,36 +258,44 @@ def claims_table(world: World, claims: Sequence[tuple[str, str]]) -> Table:
     table = differences(world, claims)
     if world.name != "houses":  # where the plan has a verdict
         return table
-    corrected = _corrected([world.changes(*claim) for claim in claims])
-    cells = [
-        [*row, f"{p:.3f}", verdict]
-        for row, p, verdict in zip(table.rows, corrected, verdicts(world, claims), strict=True)
-    ]
-    return Table(table.caption, (*table.header, "p (Holm)", "verdict"), cells)
-
-
-def differences(world: World, pairs: Iterable[tuple[str, str]]) -> Table:
-    """Differences of rows, of all seeds and of each; the paper's where it measured the same."""
-    split, what = world.measure
-    alike = world.like_paper()[1] == what
-    cells = []
-    for first, second in pairs:
-        found = world.changes(first, second)
-        there = published(first, second, world.beside) if alike else None
-        cells.append([
-            difference(first, second), points(crossed(found)), each_seed(found),
-            str(there or "–"),
-        ])  # fmt: skip
-    told = paper().benchmarks[world.beside].title, column(world.beside).measure
-    return Table(
-        f"Points: {what}, split {split}, paired by task and seed",
-        ("rows", "difference", "in each seed", f"paper: {', '.join(told)}"),
-        cells,
+    return _with(
+        table,
+        {
+            f"p (Holm), {world.measure[0]}": _corrected(world, claims),
+            "verdict": verdicts(world, claims),
+        },
     )
 
 
-def in_words(world: World, pairs: Iterable[tuple[str, str]]) -> str:
+def described(world: World, pairs: Sequence[tuple[str, str]]) -> Table:
+    """Differences that the plan does not name, with p-values corrected for their number."""
+    table = differences(world, pairs)
+    return _with(table, {f"p (Holm), {world.measure[0]}": _corrected(world, pairs)})
+
+
+def _with(table: Table, columns: Mapping[str, Sequence[str]]) -> Table:
+    rows = [[*row, *more] for row, *more in zip(table.rows, *columns.values(), strict=True)]
+    return replace(table, header=(*table.header, *columns), rows=rows)
+
+
+def differences(world: World, pairs: Iterable[tuple[str, str]]) -> Table:
+    """Differences of rows in all measures, of all seeds and of each; the paper's beside them."""
+    pairs = list(pairs)
+    header, cells = ["rows"], [[difference(*pair)] for pair in pairs]
+    for (split, what), benchmark in world.shown:
+        header += [f"{split}, {what}", "in each seed"]
+        if benchmark:
+            header.append(f"paper: {paper().benchmarks[benchmark].title}")
+        for row, pair in zip(cells, pairs, strict=True):
+            found = world.changes(*pair, (split, what))
+            row += [points(crossed(found)), each_seed(found)] if found else ["–", "–"]
+            if benchmark:
+                row.append(str(published(*pair, benchmark) or "–"))
+    return Table("In points, paired by task and seed", tuple(header), cells)
+
+
+def in_words(world: World, pairs: Iterable[tuple[str, str]], measure: Measure | None = None) -> str:
     """Differences with their intervals."""
     return "; ".join(
-        f"{difference(*pair)} {points(crossed(world.changes(*pair)))}" for pair in pairs
+        f"{difference(*pair)} {points(crossed(world.changes(*pair, measure)))}" for pair in pairs
     )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from act_data.models import NANO_BASE
+from act_train.errors import ResultMismatch
 from act_train.reporting.sections import Section, Table
 from benchmarks.paper_table.naming import title
 from benchmarks.paper_table.paired import Line
@@ -14,12 +16,40 @@ from benchmarks.paper_table.paired import Line
 Records = Mapping[str, Any]  # of ``steps.json``
 
 
-def hours(lines: Iterable[Line], records: Records) -> float:
-    """Of all steps that these lines came of; where no CPU time was noted, by the clock."""
+def check_recorded(found: Mapping[str, Iterable[Line]], records: Records) -> None:
+    """Refuse lines of steps that nothing is known of.
+
+    Raises:
+        ResultMismatch: there are some.
+    """
+    for name, lines in found.items():
+        made = {line[key] for line in lines for key in ("step", "model")} - {NANO_BASE}
+        if missing := sorted(made - records.keys()):
+            raise ResultMismatch(
+                f"steps.json tells nothing of {len(missing)} steps of {name}, such as "
+                f"{missing[0]}. Take it from where the other results are from."
+            )
+
+
+def hours(lines: Iterable[Line], records: Records, *, by_clock: bool = False) -> float:
+    """Of all steps that these lines came of; where no CPU time was noted, by the clock.
+
+    Args:
+        lines: of the results.
+        records: of the steps.
+        by_clock: of these steps alone.
+    """
     steps: dict[str, Any] = {}
     for step, model in {(line["step"], line["model"]) for line in lines}:
         steps |= {step: records.get(step, {})} | stages_of(model, records)
-    return sum(one.get("cpu_seconds") or one.get("seconds", 0) for one in steps.values()) / 3600
+    return (
+        sum(
+            one.get("cpu_seconds") or one.get("seconds", 0)
+            for one in steps.values()
+            if not (by_clock and one.get("cpu_seconds"))
+        )
+        / 3600
+    )
 
 
 def costs(
@@ -35,16 +65,18 @@ def costs(
         - {""}
     )
     if cells := list(_cells(rows, lines, records, processors)):
-        header = ("row", "updates", "prompts", "tokens, millions", *processors)
+        header = ("row", "updates", "prompts", "epochs, by stage", "tokens, millions", *processors)
         table = Table(
             "Of all stages of a row", header, cells,
-            groups=(("", 4), ("core-minutes:", len(processors))) if processors else (),
+            groups=(("", 5), ("core-minutes:", len(processors))) if processors else (),
         )  # fmt: skip
         yield Section(
             f"{name}: what training a row took",
             (
                 "The row's stages together; means over seeds (core-minutes: over those of the "
-                "processor). A prompt of critique and act-rl is "
+                "processor). Epochs are of what the stage trains on, from the first stage to the "
+                "last; of a seed, every imitation takes the same prompts in the same order, and so "
+                "does every RL stage. A prompt of critique and act-rl is "
                 "counted in tokens once for each of its eight answers, though it is computed once "
                 "for all. A prompt of multi-turn RL is a task, played eight times; its tokens are "
                 "not told, for what the model reads within an episode is not counted. "
@@ -72,9 +104,16 @@ def _cells(
                 spent[processor] += _sums([made], lambda one: one.get("cpu_seconds"))
         yield [
             title(row), f"{sum(told['max_steps'] for told in first)}",
-            f"{sum(map(_prompts, first)):,}", f"{fmean(tokens) / 1e6:.2f}" if tokens else "–",
+            f"{sum(map(_prompts, first)):,}", _epochs(of_seeds[0]),
+            f"{fmean(tokens) / 1e6:.2f}" if tokens else "–",
             *(f"{fmean(spent[one]) / 60:.0f}" if spent[one] else "–" for one in processors),
         ]  # fmt: skip
+
+
+def _epochs(stages: Iterable[Any]) -> str:
+    """Of the stages, the last of which is named first."""
+    found = [one["metrics"].get("epoch") for one in stages]
+    return ", ".join("–" if one is None else f"{one:.2f}" for one in reversed(found))
 
 
 def made_by(lines: Iterable[Line], records: Records) -> str:

@@ -17,6 +17,7 @@ from benchmarks.paper_table.naming import BASE, difference, title
 from benchmarks.paper_table.paired import (
     Changes,
     Line,
+    by_seeds_alone,
     check_same,
     crossed,
     each_seed,
@@ -25,6 +26,7 @@ from benchmarks.paper_table.paired import (
     seeds_of,
     seeds_of_both,
 )
+from benchmarks.paper_table.worlds import unit
 
 GAIN, SEEDS, ALL_SEEDS = 0.10, 4, 5  # question 1: how much, and in how many seeds of how many
 FLIPPED = ("flip-10", "flip-20", "flip-40")
@@ -94,11 +96,15 @@ def flips(judged: Sequence[Line]) -> str:
 
 def judges_in_words(judged: Sequence[Line], pairs: Iterable[tuple[str, str]]) -> str:
     """Differences of judges, those of which both rows were judged."""
-    return "; ".join(
-        f"{difference(*pair)} {points(of_pairs(changes_of(judged, *pair)))}"
-        for pair in pairs
-        if seeds_of_both(judged, *pair)
-    )
+    told = []
+    for pair in pairs:
+        if seeds_of_both(judged, *pair):
+            found = changes_of(judged, *pair)
+            told.append(
+                f"{difference(*pair)} {points(of_pairs(found))}, by seeds alone "
+                f"{by_seeds_alone(found)}"
+            )
+    return "; ".join(told)
 
 
 def judges(name: str, rows: Sequence[str], judged: Sequence[Line]) -> Section:
@@ -128,7 +134,9 @@ def by_seed(name: str, rows: Iterable[str], judged: Sequence[Line]) -> Section:
     return Section(
         f"{name}: every judge",
         (
-            "In percent of held-out pairs, both orders. Gains are paired by pair, and their "
+            "In percent of held-out pairs, both orders"
+            + (f"; the texts alone: {alone}" if (alone := floor(judged)) else "")
+            + ". Gains are paired by pair, and their "
             "intervals draw tasks. Above both floors is a judge of which the intervals of both "
             "differences, to itself without the state and to the texts alone, lie above zero.",
         ),
@@ -154,7 +162,7 @@ def gain_of(
     before, after = rights(judged, *over), rights(judged, row, seed)
     check_same(f"{row}, seed {seed}, was judged on other pairs", after, before)
     changes = [after[pair] - before[pair] for pair in before]
-    mean, (low, high) = mean_interval(changes, [task for task, _ in before], least=-1)
+    mean, (low, high) = mean_interval(changes, [unit(task) for task, _ in before], least=-1)
     return mean, low, high
 
 
@@ -195,12 +203,18 @@ def changes_of(judged: Sequence[Line], first: str, second: str) -> Changes:
 
 def of_pairs(changes: Changes, *, least: float = -1.0) -> tuple[float, float, float]:
     """Mean and interval of values of pairs, of which those of a task belong together."""
-    return crossed(changes, least=least, task=lambda pair: pair[0])
+    return crossed(changes, least=least, drawn_by=lambda pair: unit(pair[0]))
 
 
 def seeds_rights(judged: Sequence[Line], row: str) -> Changes:
     """How right the judges of a row were, in all seeds."""
     return {seed: rights(judged, row, seed) for seed in seeds_of(judged, row)}
+
+
+def floor(judged: Sequence[Line]) -> str:
+    """How often the texts alone are right, with its interval; empty where that was not kept."""
+    alone = texts(judged)
+    return percent(of_pairs({None: alone}, least=0.0)) if alone else ""
 
 
 def texts(judged: Sequence[Line], admissible: bool = False) -> Pairs:
@@ -220,8 +234,8 @@ def _offered(judged: Sequence[Line]) -> str:
         line["right"] for line in judged if line["judge"] == "texts" and line["row"] == BASE
     )
     said = "–"
-    if alone := texts(judged):
-        said = percent(of_pairs({None: alone}, least=0.0))
+    if alone := floor(judged):
+        said = alone
         if some := texts(judged, admissible=True):
             among = percent(of_pairs({None: some}, least=0.0))
             said += f", and {among} of those with an admissible alternative"
@@ -238,6 +252,8 @@ def _offered(judged: Sequence[Line]) -> str:
             if share
             else ""
         )
+        + " Of differences whose seeds are far apart, the intervals that draw seeds are too narrow "
+        "(see the plan): beside them stand those of Student's t over the means of the seeds."
     )
 
 
@@ -272,8 +288,11 @@ def _differences(words: str, pairs: Iterable[tuple[str, str]], judged: Sequence[
     cells = []
     for first, second in pairs:
         found = changes_of(judged, first, second)
-        cells.append([difference(first, second), points(of_pairs(found)), each_seed(found)])
-    return Table(words, ("rows", "points", "in each seed"), cells)
+        cells.append([
+            difference(first, second), points(of_pairs(found)), by_seeds_alone(found),
+            each_seed(found),
+        ])  # fmt: skip
+    return Table(words, ("rows", "points", "by seeds alone", "in each seed"), cells)
 
 
 def _mean(found: Mapping[Any, float]) -> str:

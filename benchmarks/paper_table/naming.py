@@ -27,7 +27,7 @@ ARE = {
     "act": "GRPO on which of two actions is better, the expert's or the base's own (critique)",
     "il": "imitation of the experts' episodes",
     "act+il": "the ACT stage, then imitation",
-    "il+il": "imitation twice: as many prompts as ACT → IL",
+    "il+il": "imitation twice, of the same prompts: as many as ACT → IL",
     "il+rl": "imitation, then GRPO on single steps, rewarded for the expert's action (act-rl)",
     "il+rl+rl": "the same with a second RL stage: as many prompts as full ACT",
     "act+il+rl": "the ACT stage, imitation, RL",

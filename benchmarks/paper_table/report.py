@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-import tyro
 import yaml
 
+from act_data.errors import DataNotFound
 from act_data.storage.files import write_text
-from act_train.errors import ResultMismatch
 from act_train.reporting.sections import Section, Table, markdown
 from benchmarks.paper_table.acting import (
     CLAIMS,
@@ -32,13 +31,15 @@ from benchmarks.paper_table.acting import (
     World,
     acting,
     agreements,
-    besides,
+    agreements_counted,
     claims_table,
+    described,
     differences,
     in_words,
     verdicts,
 )
-from benchmarks.paper_table.costs import Records, costs, hours, made_by
+from benchmarks.paper_table.actions import Counted, habits
+from benchmarks.paper_table.costs import Records, check_recorded, costs, hours, made_by
 from benchmarks.paper_table.judged import (
     ALL_SEEDS,
     GAIN,
@@ -48,6 +49,7 @@ from benchmarks.paper_table.judged import (
     above,
     by_seed,
     flips,
+    floor,
     gain_of,
     judges,
     judges_in_words,
@@ -55,7 +57,6 @@ from benchmarks.paper_table.judged import (
     question,
     rights,
     seeds_rights,
-    texts,
 )
 from benchmarks.paper_table.naming import (
     ARE,
@@ -74,6 +75,7 @@ from benchmarks.paper_table.paired import (
 from benchmarks.paper_table.results import RESULTS, read_json, read_lines
 from benchmarks.paper_table.spoken import matched, spoken
 from benchmarks.paper_table.worlds import EXPLORED, UNJUDGED, WORLDS
+from benchmarks.script import call
 
 CAP = 30  # core-hours of all worlds
 LIMITS = (
@@ -81,7 +83,7 @@ LIMITS = (
     "none (the row without reasoning differs in the wording of its prompts alone); how a model "
     "acts that writes freely, for it chooses among the admissible actions; and what ACT does for a "
     "model that has never seen such a world, for it was pre-trained on experts' play in worlds "
-    "like these, which leaves imitation little to teach."
+    "like these."
 )
 WORDS = (
     "IL is imitation of an expert's episodes; RL is GRPO, on single steps where nothing else is "
@@ -107,23 +109,22 @@ class Report:
             if (path := self.results / f"{name}.jsonl.gz").is_file()
         }
         if not found:
-            print(
-                f"{self.results} holds no results. Run python -m benchmarks.paper_table first.",
-                file=sys.stderr,
+            raise DataNotFound(
+                f"{self.results} holds no results. Run python -m benchmarks.paper_table first."
             )
-            return 2
-        try:
-            text = report(found, read_json(self.results / "steps.json"))
-        except ResultMismatch as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
+        records = read_json(self.results / "steps.json")
+        check_recorded(found, records)
+        text = report(found, records, read_json(self.results / "actions.json"))
         write_text(self.results / "REPORT.md", text)
         print(f"report  {self.results / 'REPORT.md'}")
         return 0
 
 
-def report(found: Mapping[str, Sequence[Line]], records: Records) -> str:
-    """The report as Markdown, from the lines of each world and the records of all steps."""
+def report(
+    found: Mapping[str, Sequence[Line]], records: Records, actions: Counted | None = None
+) -> str:
+    """The report as Markdown, from lines of each world, records of steps, and counted actions."""
+    actions = actions or {}
     worlds = [World.of(name, lines) for name, lines in found.items()]
     return markdown(
         "The paper's rows, on a model of 1.3 million parameters",
@@ -137,7 +138,7 @@ def report(found: Mapping[str, Sequence[Line]], records: Records) -> str:
             Section("In short", (*_short(worlds), LIMITS), ()),
             _run(worlds, records),
             _rows(worlds),
-            *(section for world in worlds for section in _sections(world, records)),
+            *(section for world in worlds for section in _sections(world, records, actions)),
             *(
                 by_seed(world.name, _able(world), world.judged)
                 for world in worlds
@@ -161,7 +162,13 @@ def _short(worlds: Sequence[World]) -> Iterator[str]:
             seeds = _seeds(world, told)
             if seeds.startswith("1 of"):
                 seeds += ", so that brackets draw tasks alone and say nothing of other trainings"
-            yield f"In {world.name}, without a verdict ({seeds}): {in_words(world, told)}."
+            caution = WORLDS[world.name].caution
+            yield (
+                f"In {world.name}, without a verdict ({seeds}; {' '.join(world.measure)}): "
+                f"{in_words(world, told)}.{f' {caution}' if caution else ''}"
+            )
+    if counted := agreements_counted(worlds):
+        yield counted
 
 
 def _answers(world: World) -> Iterator[str]:
@@ -174,17 +181,24 @@ def _answers(world: World) -> Iterator[str]:
         )
         yield (
             f"Question 1, does the ACT stage make a better judge: {found.word}. {_gained(found)}; "
-            f"asked were {SEEDS} of {ALL_SEEDS}. Right in: {means}."
+            f"asked were {SEEDS} of {ALL_SEEDS}. Right in: {means}, the texts alone "
+            f"{floor(world.judged) or '–'}."
         )
     if told := world.pairs(CLAIMS):
         found = verdicts(world, told)
-        word = "supported" if len(told) == len(CLAIMS) else "open"
-        for other in ("open", "not shown"):  # of all four
-            word = other.replace("shown", "supported") if other in found else word
+        word = "supported" if found == ["shown"] * len(CLAIMS) else "open"
+        if "not shown" in found:  # of all four
+            word = "not supported"
+        more = "".join(
+            f" On {split}, which the question is not asked of: "
+            f"{in_words(world, told, (split, what))}."
+            for (split, what), _ in world.shown[1:]
+            if all(world.seeds(*pair, split) for pair in told)
+        )
         yield (
             "Question 2, does ACT before imitation make a better agent than imitation alone, or of "
             f"as many prompts, and the same before RL: {word} ({_seeds(world, told)}). "
-            f"{in_words(world, told)}. The first row of each has no fewer updates, and more "
+            f"{in_words(world, told)}.{more} The first row of each has no fewer updates, and more "
             f"tokens. {_reach(world, told)}"
         )
     for words, pairs, of_judges in (
@@ -202,15 +216,6 @@ def _answers(world: World) -> Iterator[str]:
         )
     if seeds_of_both(world.judged, "format", "format+act"):
         yield _explained(world)
-    if known := besides(world):
-        kinds = [one.kind for one in known]
-        other = [one.pair for one in known if one.kind == "differs"]
-        yield (
-            f"Beside the paper: of {len(known)} differences that both have, the interval holds the "
-            f"paper's and not zero in {kinds.count('agrees')}, holds both in "
-            f"{kinds.count('unsettled')}, and leaves out the paper's in {len(other)}"
-            + (f": {in_words(world, other)}." if other else ".")
-        )
 
 
 def _gained(found: Verdict) -> str:
@@ -226,16 +231,14 @@ def _explained(world: World) -> str:
     judged = world.judged
     means = ", ".join(
         f"{title(row)} {percent(of_pairs(seeds_rights(judged, row), least=0.0))}"
-        for row in ("format", "format+act", "format+il", "format+act+il")
+        for row in ("format", "format+act", "format+il", "format+il+il", "format+act+il")
         if seeds_of(judged, row)
     )
-    alone = texts(judged)
-    floor = f", the texts alone {percent(of_pairs({None: alone}, least=0.0))}" if alone else ""
     return (
         "An exploration, not in the plan: the same ACT stage where the format of the answers, and "
         "no label, has been taught before it, so that some of them name one of the two actions "
         f"from the start. {_gained(question(judged, 'format+act', 'format'))}. Right in: "
-        f"{means}{floor}. Differences, as judges: "
+        f"{means}, the texts alone {floor(judged) or '–'}. Differences, as judges: "
         f"{judges_in_words(judged, (('format+act', 'format'), *EXPLORATION))}; as agents: "
         f"{in_words(world, world.pairs(EXPLORATION)) or '–'}."
     )
@@ -245,8 +248,8 @@ def _reach(world: World, claims: Sequence[tuple[str, str]]) -> str:
     """How far intervals reach, beside the paper's differences."""
     bounds = [crossed(world.changes(*pair))[1:] for pair in claims]
     halves = [50 * (high - low) for low, high in bounds]
-    there = [gap for pair in claims if (gap := published(*pair, world.beside))]
-    assert len(there) == len(claims)  # the paper has all four
+    (benchmark,) = [name for measure, name in world.shown if measure == world.measure]
+    there = [gap for pair in claims if (gap := published(*pair, benchmark))]  # it has all four
     small = sum(abs(gap.points) < half for gap, half in zip(there, halves, strict=True))
     sure = sum(abs(gap.points) > 2 * gap.error for gap in there)
     return (
@@ -266,7 +269,7 @@ def _seeds(world: World, pairs: Iterable[tuple[str, str]]) -> str:
 def _run(worlds: Sequence[World], records: Records) -> Section:
     """What was run of what was planned, and what it cost."""
     every = yaml.safe_load(Path(__file__).with_name("rows.yaml").read_text(encoding="utf-8"))
-    cells, total, besides_it = [], 0.0, 0.0
+    cells, total, by_clock, besides_it = [], 0.0, 0.0, 0.0
     for name, planned in WORLDS.items():
         wanted = planned.rows or [row for row in every["rows"] if row not in (*EXPLORED, BASE)]
         (world,) = [one for one in worlds if one.name == name] or [World.of(name, ())]
@@ -274,6 +277,7 @@ def _run(worlds: Sequence[World], records: Records) -> Section:
         plan = [line for line in world.lines if line["row"] not in EXPLORED]
         spent = hours(plan, records)
         total += spent
+        by_clock += hours(plan, records, by_clock=True)
         besides_it += hours(_explored(world), records)
         cells.append([
             name, f"{sum(done)} of {len(wanted) * planned.seeds}", f"{spent:.1f}",
@@ -283,7 +287,8 @@ def _run(worlds: Sequence[World], records: Records) -> Section:
         "What was run of the plan",
         (
             f"{total:.1f} core-hours of the {CAP} that were allowed: CPU time of whole processes, "
-            "and wall time where that was not noted; without making the data"
+            f"and for {by_clock:.1f} of them, where neither that nor the processor was noted, time "
+            "by the clock; without making the data"
             + (f", and without {besides_it:.1f} for the exploration" if besides_it else "")
             + ". Houses are generated ones, not the paper's ALFWorld, which is the second.",
         ),
@@ -316,7 +321,7 @@ def _able(world: World) -> list[str]:
     return [row for row in world.rows if row not in UNJUDGED]
 
 
-def _sections(world: World, records: Records) -> Iterator[Section]:
+def _sections(world: World, records: Records, actions: Counted) -> Iterator[Section]:
     caution = WORLDS[world.name].caution
     yield Section(f"{world.name}: to act", (caution,) if caution else (), (acting(world),))
     claimed = world.pairs(CLAIMS)
@@ -336,15 +341,19 @@ def _sections(world: World, records: Records) -> Iterator[Section]:
             else (),
             (claims_table(world, claimed),),
         )
-    for words, pairs in (
-        ("other differences of the plan", (*OBJECTIVES, *LABELS, *MULTI_TURN)),
-        ("differences that the plan does not name, for description", UNPLANNED),
-    ):
-        if told := world.pairs(pairs):
-            yield Section(f"{world.name}: {words}", (), (differences(world, told),))
+    if told := world.pairs((*OBJECTIVES, *LABELS, *MULTI_TURN)):
+        words = "other differences of the plan"
+        yield Section(f"{world.name}: {words}", (), (differences(world, told),))
+    if told := world.pairs(UNPLANNED):
+        yield Section(
+            f"{world.name}: differences that the plan does not name, for description",
+            ("P-values are of sign flips, as in question 2, and corrected for these alone.",),
+            (described(world, told),),
+        )
     yield from matched(world.name, world.rows, world.lines, records)
-    if known := besides(world):
-        yield Section(f"{world.name}: beside the paper", (agreements(known),), ())
+    yield from habits(world.name, world.rows, actions)
+    if told := agreements(world):
+        yield Section(f"{world.name}: beside the paper", tuple(told), ())
     if world.has_judges:
         yield judges(world.name, _able(world), world.judged)
     yield from spoken(world.name, world.lines, records)
@@ -385,4 +394,4 @@ def _exploration(world: World, records: Records) -> Section:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(Report)())
+    sys.exit(call(Report))

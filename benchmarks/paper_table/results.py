@@ -7,10 +7,12 @@ import gzip
 import itertools
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from act_data.errors import DataCorrupt
 from act_data.models import NANO_BASE
 from act_data.storage.files import replacing, write_json
 from act_train.errors import ResultMismatch
@@ -75,6 +77,24 @@ def compared(
         pairs = list(itertools.zip_longest(first, second))
         told.append((title, sum(one != other for one, other in pairs), len(pairs)))
     return told
+
+
+def comparable(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of data, without the commit that made them, which every row of theirs names.
+
+    So names of contents are left out as well, for they hold it.
+    """
+    return {
+        folder: {
+            "request": {
+                key: value
+                for key, value in told["request"].items()
+                if key != "versions" and not str(value).startswith("sha256:")
+            },
+            "summary": told["summary"],
+        }
+        for folder, told in about.items()
+    }
 
 
 def _nameless(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,14 +229,31 @@ def _evaluation(line: dict[str, Any]) -> tuple[str, ...]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What a file of results holds, or nothing if there is none."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return found
+    """What a file of results holds, or nothing if there is none.
+
+    Raises:
+        DataCorrupt: it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise DataCorrupt(
+            f"{path} cannot be read: {error}. Take it from the repository."
+        ) from error
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a file of results, compressed or not, or none if there is none."""
+    """The lines of a file of results, compressed or not, or none if there is none.
+
+    Raises:
+        DataCorrupt: they cannot be read.
+    """
     if path.is_file():
         opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8") as file:
-            yield from map(json.loads, file)
+        try:
+            with opened(path, "rt", encoding="utf-8") as file:
+                yield from map(json.loads, file)
+        except (ValueError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataCorrupt(
+                f"{path} cannot be read: {error}. Take it from the repository."
+            ) from error

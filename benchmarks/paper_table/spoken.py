@@ -8,6 +8,7 @@ from typing import Any
 
 from act_train.reporting.sections import Section, Table
 from benchmarks.paper_table.costs import Records, stages_of
+from benchmarks.paper_table.judged import floor
 from benchmarks.paper_table.naming import title
 from benchmarks.paper_table.paired import Line
 
@@ -83,6 +84,7 @@ def spoken(name: str, lines: Sequence[Line], records: Records) -> Iterator[Secti
     }
     if cells := [_cells(*stage, one["metrics"]) for stage, one in sorted(found.items())]:
         prompts = next(iter(found.values()))["options"]["gate_prompts"]
+        alone = floor([line for line in lines if "judge" in line])
         yield Section(
             f"{name}: what critique stages say",
             (
@@ -94,7 +96,8 @@ def spoken(name: str, lines: Sequence[Line], records: Records) -> Iterator[Secti
                 "others naming none or some other; and among them, those that name the expert's, "
                 "told after training alone, for before it there are hardly any. Of a group whose "
                 "eight answers all have one reward nothing is learnt. What a model says and what "
-                "it finds likelier, which is what a judge goes by, need not agree.",
+                "it finds likelier, which is what a judge goes by, need not agree."
+                + (f" The texts alone are right in {alone} of the pairs." if alone else ""),
             ),
             (
                 Table(

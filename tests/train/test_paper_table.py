@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,21 @@ from act_train.pipelines.steps import Step, steps
 from act_train.reporting.published import paper
 from act_train.statistics import mean_interval
 from benchmarks.paper_table.__main__ import MADE, data_commands, described, planned
-from benchmarks.paper_table.paired import Changes, crossed, holm, sign_flips
-from benchmarks.paper_table.report import report
-from benchmarks.paper_table.results import KEPT, compared, keep
+from benchmarks.paper_table.actions import Actions, count
+from benchmarks.paper_table.judged import of_pairs
+from benchmarks.paper_table.paired import (
+    Changes,
+    by_seeds,
+    by_seeds_alone,
+    crossed,
+    holm,
+    over_seeds,
+    sign_flips,
+)
+from benchmarks.paper_table.report import Report, report
+from benchmarks.paper_table.results import KEPT, comparable, compared, keep
 from benchmarks.paper_table.worlds import EXPLORED, ROWS, WORLDS
+from benchmarks.script import call
 
 PROMPTS = 1920  # of a stage
 
@@ -91,9 +103,9 @@ def test_rows_can_be_chosen(tmp_path: Path) -> None:
         "flip-20, seed 0", "flip-20-il, seed 0",
     ]  # fmt: skip
     found = steps_of("houses", tmp_path, *EXPLORED)
-    assert [step.title for step in found if not step.row][:5] == [
-        "format, seed 0", "format-il, seed 0", "format-act, seed 0", "format-act-il, seed 0",
-        "format, seed 1",
+    assert [step.title for step in found if not step.row][:6] == [
+        "format, seed 0", "format-il, seed 0", "format-il-il, seed 0", "format-act, seed 0",
+        "format-act-il, seed 0", "format, seed 1",
     ]  # fmt: skip
     with pytest.raises(RecipeError, match=r"no row 'flip-21\+il'.*'flip-20\+il'"):
         planned(WORLDS["houses"], [0], ["flip-21+il"], 986)
@@ -267,14 +279,22 @@ def test_the_report_says_what_the_plan_asks(tmp_path: Path) -> None:
     )
     assert "as many prompts, and the same before RL: not supported (5 of 5 seeds)" in text
     assert table["| ACT → IL vs. IL"].endswith("| shown |")
+    none = "+0.0 [-16.1, +16.1] | +0.0, +0.0, +0.0, +0.0, +0.0"
     assert table["| full ACT vs. IL → RL"].endswith(
-        "| +0.0, +0.0, +0.0, +0.0, +0.0 | +0.7 ± 0.5 | 1.000 | not shown |"
+        f" | {none} | +0.7 ± 0.5 | {none} | +1.9 ± 1.0 | 1.000 | not shown |"
     )
+    assert "On seen, which the question is not asked of: ACT → IL vs. IL +60.0 " in text
     assert table["| IL vs. act-nano-base"].startswith("| IL vs. act-nano-base | +30.0")
-    assert table["| IL vs. act-nano-base"].endswith(" | – |")  # which the paper does not have
-    beside = text.split("## houses: beside the paper")[1]
-    assert "not hold the paper's difference: ACT → IL vs. IL (+60.0, there +3.7 ± 2.7)" in beside
-    assert "settles nothing: full ACT vs. IL → RL (+0.0, there +0.7 ± 0.5)" in beside
+    assert table["| IL vs. act-nano-base"].count(" | – |") == 2  # which the paper does not have
+    p = float(table["| IL vs. act-nano-base"].split(" | ")[-1].rstrip(" |"))
+    assert p == pytest.approx(5 * 2 / 2**6, abs=0.02)  # six tasks more, and one of five differences
+    beside = text.replace("\\", "").split("## houses: beside the paper")[1]
+    assert beside.startswith(
+        "\n\nALFWorld OOD. It does not hold the paper's difference: ACT → IL vs"
+    )
+    assert "ACT → IL vs. IL +60.0 [+40.0, +80.0], there +3.7 ± 2.7" in beside
+    assert "settles nothing: full ACT vs. IL → RL +0.0 [-16.1, +16.1], there +0.7 ± 0.5" in beside
+    assert "houses beside ALFWorld ID: of 8, 0 hold the paper's and not zero, 5 hold both" in text
     assert "a better judge: supported. Of 5 seeds it gains 10 points" in text
     assert "in 4, is above both floors in 4, and does both in 4; asked were 4 of 5." in text
     assert "of 4 are smaller than the interval reaches" in text
@@ -305,7 +325,11 @@ def test_a_report_of_what_there_is_so_far_gives_no_verdict() -> None:
     text = report({"webshop": elsewhere}, {})  # judged, though question 1 is not asked there
     assert "| ACT → IL | 0 | 100.0 |" in text
     assert "Question 1" not in text
-    assert "beside the paper" not in text  # nothing is won there: it would say nothing
+    assert "No row has won" not in text
+    lost = [{**line, "won": False} for line in elsewhere if "won" in line]
+    text = report({"webshop": lost}, {})
+    assert text.count("No row has won a task of webshop, so that nothing is said of wins") == 2
+    assert "beside the paper's" not in text  # nothing is won there: it would say nothing
 
 
 def test_an_exploration_is_told_apart_from_the_plan() -> None:
@@ -348,19 +372,22 @@ def test_what_a_row_took_is_of_all_of_its_stages() -> None:
     for seed in (0, 1):
         lines += [{**line, "model": f"il-{seed}"} for line in lines_of("act+il", seed, 4, 0.5)]
     text = report({"houses": lines}, records)
-    assert "| ACT → IL | 240 | 2,160 | 4.25 |" in text
+    assert "| ACT → IL | 240 | 2,160 | –, – | 4.25 |" in text
+    for stage_of, epoch in (("act-0", 0.98), ("il-0", 0.444)):
+        records[stage_of]["metrics"]["epoch"] = epoch
     records["act-0"]["hardware"] = {"processor": "A"}
     records["act-1"]["hardware"] = {"machine": "not told"}
     records["il-0"]["hardware"] = records["il-1"]["hardware"] = {"processor": "B"}
     text = report({"houses": lines}, records)
     assert "| houses | 2 of 105 | 0.1 | A (seed 0); B (seeds 0, 1) |" in text
-    assert "| ACT → IL | 240 | 2,160 | 4.25 | – | – |" in text  # on two processors
+    told = "| ACT → IL | 240 | 2,160 | 0.98, 0.44 |"
+    assert f"{told} 4.25 | – | – |" in text  # on two processors
     records["act-0"]["hardware"] = {"processor": "B"}
-    assert "| ACT → IL | 240 | 2,160 | 4.25 | 6 |" in report({"houses": lines}, records)
+    assert f"{told} 4.25 | 6 |" in report({"houses": lines}, records)
     records["il-0"]["stage"] = records["il-1"]["stage"] = "env-rl"
-    assert "| ACT → IL | 240 | 2,160 | – | 6 |" in report({"houses": lines}, records)
+    assert f"{told} – | 6 |" in report({"houses": lines}, records)
     records["il-0"] |= {"stage": "imitate", "metrics": {}}  # of seeds whose log is missing
-    assert "| ACT → IL | 240 | 2,160 | – | 6 |" in report({"houses": lines}, records)
+    assert "| ACT → IL | 240 | 2,160 | 0.98, – | – | 6 |" in report({"houses": lines}, records)
     assert "what training a row took" not in report({"houses": lines}, {})
 
 
@@ -498,7 +525,7 @@ def test_what_the_paper_has_the_other_way_round_is_said() -> None:
     text = report({"houses": lines}, {})
     assert "It does not hold the paper's difference: full ACT (SFT on the choice) vs." in text
     assert "and not zero:" not in text
-    assert "in 0, holds both in 0, and leaves out the paper's in 1: full ACT (SFT" in text
+    assert "of 1, 0 hold the paper's and not zero, 0 hold both, 1 leave out the paper's" in text
     assert "beside the paper" not in report({"houses": lines_of("il", 0, 1, 0.5)}, {})
 
 
@@ -517,6 +544,97 @@ def test_intervals_speak_of_other_seeds_as_well_as_of_other_tasks() -> None:
     one: Changes = {None: {"a": 0.5, "b": -0.5, "c": 0.25, "d": 0.0}}
     mean, (low, high) = mean_interval([*one[None].values()], least=-1.0)
     assert crossed(one) == (mean, low, high)
+
+
+def test_student_tells_of_seeds_alone() -> None:
+    seeds: Changes = {0: {"a": 0.0, "b": 0.2}, 1: {"a": 0.3, "b": 0.5}, 2: {"a": 0.6, "b": 0.2}}
+    low, high = by_seeds(seeds)  # of 0.1, 0.4 and 0.4: t 4.303, standard error 0.1
+    assert (low, high) == pytest.approx((0.3 - 0.4303, 0.3 + 0.4303), abs=1e-4)
+    assert by_seeds_alone(seeds) == "[-13.0, +73.0]"
+    assert by_seeds_alone({0: seeds[0]}) == "–"
+
+
+def test_tasks_of_one_product_are_drawn_together() -> None:
+    alike = {f"synthetic/B{i // 10}/{i}": float(i // 10 % 2) for i in range(40)}
+    apart = {f"task/B{i // 10}/{i}": value for i, value in enumerate(alike.values())}
+    (_, low, high), (_, near, far) = (crossed({0: one, 1: one}) for one in (alike, apart))
+    assert (low, high) == (0.0, 1.0)  # of four
+    assert 0.3 < near < far < 0.7
+    assert len(over_seeds({0: alike, 1: alike})) == 4
+    assert sum(over_seeds({0: alike, 1: alike})) == pytest.approx(20)
+
+
+def test_seeds_of_other_tasks_have_no_mean() -> None:
+    with pytest.raises(ResultMismatch, match="one seed tells of other tasks"):
+        crossed({0: {"a": 1.0}, 1: {"b": 1.0}})
+    one, other = ({(f"task {i}", "pair"): 1.0} for i in (0, 1))
+    with pytest.raises(ResultMismatch, match="one seed tells of other tasks"):
+        of_pairs({0: one, 1: other})
+    turned = crossed({0: {"a": 1.0, "b": 0.0}, 1: {"b": 0.0, "a": 1.0}})
+    assert turned == crossed({0: {"a": 1.0, "b": 0.0}, 1: {"a": 1.0, "b": 0.0}})
+
+
+def test_a_report_needs_whole_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told() -> str:
+        assert call(Report) == 2
+        return capsys.readouterr().err
+
+    monkeypatch.setattr(sys, "argv", ["report", "--results", str(tmp_path)])
+    assert "holds no results. Run python -m benchmarks.paper_table first." in told()
+    text = "".join(f"{json.dumps(line)}\n" for line in lines_of("il", 0, 4, 1))
+    lines = gzip.compress(text.encode())
+    (tmp_path / "houses.jsonl.gz").write_bytes(lines)
+    assert "steps.json tells nothing of 2 steps of houses, such as il." in told()
+    (tmp_path / "steps.json").write_text("{")
+    assert "steps.json cannot be read: Expecting" in told()
+    (tmp_path / "houses.jsonl.gz").write_bytes(lines[:-20])
+    assert "houses.jsonl.gz cannot be read: " in told()
+    assert not (tmp_path / "REPORT.md").exists()
+
+
+def test_data_are_compared_without_the_commit_that_made_them() -> None:
+    def about(commit: str, kept: int) -> dict[str, Any]:
+        request = {"drop": ["x"], "pairs": f"sha256:{commit}", "versions": {"act-data": commit}}
+        return {"pairs": {"request": request, "summary": {"kept": kept}}}
+
+    assert comparable(about("a", 3)) == comparable(about("b", 3))
+    assert comparable(about("a", 3)) != comparable(about("a", 4))
+
+
+def test_actions_are_counted_where_transcripts_are_those_of_the_results(tmp_path: Path) -> None:
+    stage = tmp_path / "stages/evaluate-1"
+    asked = EvaluateArguments(
+        policy="random-admissible", env="ACT/Toy-v0", split="test", limit=3,
+        output=str(stage / "results.jsonl"),
+    )  # fmt: skip
+    evaluate.run(asked)
+    played = list(evaluate.read_results(stage / "results.jsonl"))
+    named = {"row": "il", "seed": 1, "step": "evaluate-1", "split": "test"}
+    lines = [{**named, **{name: one[name] for name in KEPT}} for one in played]
+
+    def kept(lines: list[dict[str, Any]]) -> None:
+        text = "".join(f"{json.dumps(line)}\n" for line in lines)
+        (tmp_path / "houses.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+
+    kept(lines)
+    assert Actions((stage.parent,), "houses", tmp_path)() == 0
+    found = json.loads((tmp_path / "actions.json").read_text())["houses"]["evaluate-1"]
+    actions = [turn["action"] for one in played for turn in one["turns"] if "action" in turn]
+    assert found["actions"] == len(actions)
+    assert found["commonest"] == {action: actions.count(action) for action in found["commonest"]}
+    assert sum(found["first"].values()) == found["episodes"] == 3
+    counted = {"houses": {"evaluate-1": found}}
+    text = report({"houses": lines_of("il", 1, 4, 0.5)}, {}, counted)
+    assert f"| IL | 1 | {len(actions) / 3:.1f} | " in text
+    kept([{**line, "steps": line["steps"] + 1} for line in lines])
+    with pytest.raises(ResultMismatch, match="is not what the results are of"):
+        count("houses", [stage.parent], tmp_path)
+    with pytest.raises(ResultMismatch, match="no transcript of evaluate-1"):
+        count("houses", [], tmp_path)
+    with pytest.raises(ResultMismatch, match="holds nothing of 'webshop'"):
+        count("webshop", [], tmp_path)
 
 
 def test_p_values_are_those_of_sign_flips_and_holms() -> None:
