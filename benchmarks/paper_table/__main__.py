@@ -35,7 +35,7 @@ from act_train.errors import RecipeError
 from act_train.pipelines.reading import named, read
 from act_train.pipelines.steps import Step, steps
 from act_train.recipe import find, load
-from benchmarks.paper_table.results import RESULTS, comparable, compared, keep, read_json
+from benchmarks.paper_table.results import RESULTS, compared, counted, keep, read_json
 from benchmarks.paper_table.worlds import EXPLORED, HELD_OUT, UNJUDGED, WORLDS, World
 from benchmarks.script import call
 
@@ -109,7 +109,7 @@ class PaperTable:
 
     def _differ(self, known: Sequence[Step], stages: Path, about: Mapping[str, Any]) -> int:
         kept = read_json(self.results / "data.json").get(self.world, {})
-        if other := comparable(kept) != comparable(about):
+        if other := counted(kept) != counted(about):
             print(f"the data are not those that {self.results / 'data.json'} tells of")
         found = compared(known, stages, self.results, self.world)
         for what, differing, lines in found:

@@ -79,22 +79,12 @@ def compared(
     return told
 
 
-def comparable(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What is told of data, without the commit that made them, which every row of theirs names.
+def counted(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What came of data, without how they were asked for: every commit makes data of its own.
 
-    So names of contents are left out as well, for they hold it.
+    Of the same tasks and samples come the same counts.
     """
-    return {
-        folder: {
-            "request": {
-                key: value
-                for key, value in told["request"].items()
-                if key != "versions" and not str(value).startswith("sha256:")
-            },
-            "summary": told["summary"],
-        }
-        for folder, told in about.items()
-    }
+    return {folder: told["summary"] for folder, told in about.items()}
 
 
 def _nameless(line: Mapping[str, Any]) -> dict[str, Any]:
