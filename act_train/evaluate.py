@@ -76,7 +76,7 @@ def run(arguments: EvaluateArguments) -> dict[str, Any]:
             )
         listed = inner.tasks() if stored is None else _tasks_of(stored, inner)
         playable = [task for task in listed if stored is None or task.task_id in stored]
-        tasks = _part(select(playable, arguments.tasks), arguments.limit)
+        tasks = part(select(playable, arguments.tasks), arguments.limit)
         if not tasks:
             raise RecipeError("there is no task to evaluate. Choose another split or other tasks.")
         player = find_player(arguments, inner)
@@ -164,8 +164,8 @@ def _tasks_of(stored: Mapping[str, Trajectory], env: TextEnv) -> list[Task]:
     return list(tasks)
 
 
-def _part(tasks: Sequence[Task], limit: int | None) -> list[Task]:
-    """So many of the tasks, every kind by its share, in their order."""
+def part(tasks: Sequence[Task], limit: int | None) -> list[Task]:
+    """So many of the tasks, every kind by its share, in their order; all if ``limit`` is None."""
     kept = spread(sorted(tasks, key=lambda task: task.kind), limit)
     names = {task.task_id for task in kept}
     return [task for task in tasks if task.task_id in names]

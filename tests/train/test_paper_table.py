@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -24,9 +25,11 @@ from act_train.pipelines.running import check
 from act_train.pipelines.steps import Step, steps
 from act_train.reporting.published import paper
 from act_train.statistics import mean_interval
+from benchmarks.paper_table import overlaps
 from benchmarks.paper_table.__main__ import MADE, data_commands, described, planned
 from benchmarks.paper_table.actions import Actions, count
 from benchmarks.paper_table.judged import of_pairs
+from benchmarks.paper_table.overlaps import Overlaps
 from benchmarks.paper_table.paired import (
     Changes,
     by_seeds,
@@ -642,3 +645,15 @@ def test_p_values_are_those_of_sign_flips_and_holms() -> None:
     assert sign_flips([1.0, -1.0]) == 1.0
     assert holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
     assert holm([0.6, 0.9]) == [1.0, 1.0]
+
+
+def test_goals_are_counted_where_rooms_differ(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = replace(WORLDS["houses"], splits={"unseen": 12})
+    monkeypatch.setitem(cast(Any, WORLDS), "houses", few)
+    assert Overlaps()() == 0
+    assert re.fullmatch(r"\d+ of 12 unseen tasks have a goal .*\n", capsys.readouterr().out)
+    monkeypatch.setattr(overlaps, "PILOTED", 7)
+    Overlaps()()
+    assert capsys.readouterr().out.startswith("12 of 12 unseen tasks")
