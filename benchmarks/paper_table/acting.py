@@ -55,8 +55,10 @@ UNPLANNED = (
     ("il", BASE), ("act", BASE), ("il+rl", "il"), ("il+rl+rl", "il"), ("act+il+rl", "act+il"),
     ("act+il+rl", "il"), ("world-model+il", "il"), ("choice+il+rl", "il+rl"),
     ("dpo+il+rl", "il+rl"), ("no-reasoning+il+rl", "il+rl"), ("il+env-rl", "il"),
+    ("act+il+rl", BASE),
 )  # fmt: skip
-"""Differences that the plan does not name; they were chosen when three seeds had been seen."""
+"""Differences that the plan does not name; they were chosen when three seeds had been seen, the
+last when all had."""
 EXPLORATION = (
     ("format+act+il", "format+il"), ("format+act+il", "format+il+il"), ("format+act+il", "act+il"),
 )  # fmt: skip
@@ -244,8 +246,8 @@ def verdicts(world: World, claims: Sequence[tuple[str, str]]) -> list[str]:
     return found
 
 
-def _corrected(world: World, pairs: Sequence[tuple[str, str]]) -> list[str]:
-    found = _p_values([world.changes(*pair) for pair in pairs])
+def _corrected(world: World, pairs: Sequence[tuple[str, str]], measure: Measure) -> list[str]:
+    found = _p_values([world.changes(*pair, measure) for pair in pairs])
     return ["< 0.001" if p < 0.0005 else f"{p:.3f}" for p in found]
 
 
@@ -261,7 +263,7 @@ def claims_table(world: World, claims: Sequence[tuple[str, str]]) -> Table:
     return _with(
         table,
         {
-            f"p (Holm), {world.measure[0]}": _corrected(world, claims),
+            f"p (Holm), {', '.join(world.measure)}": _corrected(world, claims, world.measure),
             "verdict": verdicts(world, claims),
         },
     )
@@ -270,7 +272,11 @@ def claims_table(world: World, claims: Sequence[tuple[str, str]]) -> Table:
 def described(world: World, pairs: Sequence[tuple[str, str]]) -> Table:
     """Differences that the plan does not name, with p-values corrected for their number."""
     table = differences(world, pairs)
-    return _with(table, {f"p (Holm), {world.measure[0]}": _corrected(world, pairs)})
+    for measure, _ in world.shown:
+        if all(world.seeds(*pair, measure[0]) for pair in pairs):
+            name = f"p (Holm), {', '.join(measure)}"
+            table = _with(table, {name: _corrected(world, pairs, measure)})
+    return table
 
 
 def _with(table: Table, columns: Mapping[str, Sequence[str]]) -> Table:

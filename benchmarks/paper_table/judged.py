@@ -253,7 +253,8 @@ def _offered(judged: Sequence[Line]) -> str:
             else ""
         )
         + " Of differences whose seeds are far apart, the intervals that draw seeds are too narrow "
-        "(see the plan): beside them stand those of Student's t over the means of the seeds."
+        "(see the plan): beside them stand those of Student's t over the means of the seeds, which "
+        "take the pairs as they are. Read the wider of the two."
     )
 
 

@@ -131,7 +131,8 @@ def by_seeds(changes: Changes) -> tuple[float, float]:
     """The 95 % interval of Student's t over the means of at least two seeds.
 
     It takes the tasks as they are, and differences of trainings for normal: wider than that of
-    :func:`crossed` where few seeds differ widely, of which a bootstrap draws too little.
+    :func:`crossed` where few seeds differ widely, of which a bootstrap draws too little, and
+    narrower where tasks matter more than seeds.
     """
     means = [fmean(one.values()) for one in changes.values()]
     reach = float(student.ppf(0.975, len(means) - 1)) * stdev(means) / math.sqrt(len(means))

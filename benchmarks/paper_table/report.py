@@ -347,7 +347,11 @@ def _sections(world: World, records: Records, actions: Counted) -> Iterator[Sect
     if told := world.pairs(UNPLANNED):
         yield Section(
             f"{world.name}: differences that the plan does not name, for description",
-            ("P-values are of sign flips, as in question 2, and corrected for these alone.",),
+            (
+                "P-values are of sign flips of the tasks' differences, as in question 2, each "
+                "column corrected for its own; they take these trainings as they are, and speak "
+                "of other tasks alone.",
+            ),
             (described(world, told),),
         )
     yield from matched(world.name, world.rows, world.lines, records)
