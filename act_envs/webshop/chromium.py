@@ -48,7 +48,7 @@ WIDTH, HEIGHT = 1280, 800  # pixels of a page that are seen at once
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _INSTALL = "On Debian and Ubuntu: apt-get install chromium chromium-driver"
-_START_TIMEOUT = 60.0  # seconds; a start takes two of CPU
+_START_TIMEOUT = 60.0  # seconds until the driver listens; a start takes two of CPU
 _ANSWER_TIMEOUT = 120  # seconds for one command of the driver
 _PORT = re.compile(rb"started successfully on port (\d+)")
 _FLAGS = (
@@ -93,6 +93,21 @@ class Chromium:
 
     def __init__(self) -> None:
         browser, driver = find_chromium(), find_driver()
+        try:
+            try:
+                self.driver = self._start(browser, driver)
+            except TimeoutError:  # seen: a driver that never listens, and another that does
+                _log.warning("%s does not answer; another one is started", driver)
+                self.driver = self._start(browser, driver)
+        except FAILURES as error:
+            raise SimulatorError(
+                f"{browser} does not start with {driver}: {_first_line(error)} They must be of "
+                f"one version. {_INSTALL}"
+            ) from error
+        _log.debug("Chromium runs in process group %d", self.process.pid)
+
+    def _start(self, browser: str, driver: str) -> Remote:
+        """Start both. Where that fails, nothing of them is left."""
         self.home = Path(tempfile.mkdtemp(prefix="act-chromium-"))
         log = self.home / "driver.log"
         places = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
@@ -112,17 +127,10 @@ class Chromium:
         self._owner = os.getpid()
         self._end = weakref.finalize(self, _end, self.process, self.home, self._owner)
         try:
-            self.driver = _connect(_port(log), browser, self.home)
-        except FAILURES as error:
-            self.close()
-            raise SimulatorError(
-                f"{browser} does not start with {driver}: {_first_line(error)} They must be of "
-                f"one version. {_INSTALL}"
-            ) from error
+            return _connect(_port(log), browser, self.home)
         except BaseException:
             self.close()
             raise
-        _log.debug("Chromium runs in process group %d", self.process.pid)
 
     @property
     def alive(self) -> bool:

@@ -330,6 +330,29 @@ def test_a_chromium_that_does_not_start_is_said(
     monkeypatch.setattr("tempfile.tempdir", None)
 
 
+def test_a_driver_that_hangs_is_started_once_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked, hangs = tmp_path / "asked", tmp_path / "chromedriver"
+    monkeypatch.setattr(chromium, "_START_TIMEOUT", 20.0)
+    hangs.write_text(
+        f"#!/bin/sh\necho >> {asked}\n[ $(wc -l < {asked}) = 1 ] && exec sleep 1000\n"
+        f'exec {chromium.find_driver()} "$@"\n'
+    )
+    hangs.chmod(0o755)
+    monkeypatch.setattr(chromium, "find_driver", lambda: str(hangs))
+    browser = chromium.Chromium()
+    assert browser.alive
+    browser.close()
+    assert asked.read_text() == "\n\n"
+    asked.unlink()
+    hangs.write_text(f"#!/bin/sh\necho >> {asked}\nexec sleep 1000\n")
+    monkeypatch.setattr(chromium, "_START_TIMEOUT", 0.5)
+    with pytest.raises(SimulatorError, match=r"does not start.*no answer for 0 seconds"):
+        chromium.Chromium()
+    assert asked.read_text() == "\n\n"
+
+
 def _home(browser: BrowserSimulator) -> Path:
     assert browser._chromium is not None
     return browser._chromium.home
