@@ -287,8 +287,12 @@ def _run(worlds: Sequence[World], records: Records) -> Section:
         "What was run of the plan",
         (
             f"{total:.1f} core-hours of the {CAP} that were allowed: CPU time of whole processes, "
-            f"and for {by_clock:.1f} of them, where neither that nor the processor was noted, time "
-            "by the clock; without making the data"
+            + (
+                f"and for {by_clock:.1f} of them, where it was not noted, time by the clock; "
+                if by_clock
+                else ""
+            )
+            + "without making the data"
             + (f", and without {besides_it:.1f} for the exploration" if besides_it else "")
             + ". Houses are generated ones, not the paper's ALFWorld, which is the second.",
         ),

@@ -83,6 +83,8 @@ WORLDS: Mapping[str, World] = {
         "ACT/ALFWorldGen-v0", 800, 1600, {"unseen": 100, "seen": 50}, 30,
         (("unseen", "won", _ALFWORLD[0]), ("seen", "won", _ALFWORLD[1])),
         seeds=5, rows=(), env_kwargs='{"seed_of_games": 7}',  # houses that no pilot was run in
+        caution="Unseen houses share rooms, two on average, and intervals draw houses: of other "
+        "rooms they say less than it seems.",
     ),
     "alfworld": World(
         "ACT/ALFWorld-v0", 800, 1600, {"valid_unseen": None, "valid_seen": None}, 50,

@@ -463,7 +463,13 @@ def test_the_exploration_is_no_part_of_the_cap() -> None:
     lines += [{**line, "step": "two"} for line in lines_of("format", 0, 4, 0.5)]
     text = report({"houses": lines}, records)
     assert "2.0 core-hours of the 30 that were allowed" in text
+    assert "and for 2.0 of them, where it was not noted, time by the clock" in text
     assert "and without 2.0 for the exploration." in text
+    for record in records.values():
+        record["cpu_seconds"] = 3600
+    text = report({"houses": lines}, records)
+    assert "1.0 core-hours of the 30 that were allowed" in text
+    assert "by the clock" not in text
 
 
 def test_what_rl_on_single_steps_teaches_is_told_over_seeds() -> None:
